@@ -1,0 +1,4 @@
+/** The river, as in the favicon. */
+export function Mark({ size }: { size: number }) {
+  return <img src="/favicon.svg" width={size} height={size} alt="" />;
+}

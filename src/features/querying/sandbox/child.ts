@@ -1,0 +1,122 @@
+/**
+ * A query's own process: one in-memory DuckDB that is locked down before it runs anything of a user's.
+ * Started by `pool.ts` with limits on memory, files, processor time; knows no secrets and no database.
+ * argv: threads, memory limit, path of the FIFO.
+ */
+import { createWriteStream } from 'node:fs';
+import { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
+import type { DuckDBConnection } from '@duckdb/node-api';
+import { closeWriter, readFifo } from '#platform/process/fifo.ts';
+import { execute, TooManyRows } from './execute.ts';
+import { parseFailure, toFailure } from './failure.ts';
+import { inspect } from './gate.ts';
+import { lock, openEngine } from './locked.ts';
+import type { Failure, FromChild, RunRequest, ToChild } from './protocol.ts';
+
+const [threads = '1', memory = '1GB', fifo = ''] = process.argv.slice(2);
+const inner = `${fifo}.rows`;
+
+const { connection } = await openEngine(threads, memory);
+await connection.run('SELECT 1');
+const out = new Socket({ fd: 3, readable: false, writable: true });
+out.on('error', () => process.exit(1));
+
+let query = '';
+let accepted = '';
+let locked = false;
+let trusted = false;
+let streaming: Writable | undefined;
+
+function send(message: FromChild): void {
+  process.send?.(message);
+}
+
+/** Parses with the engine's own parser; what runs later is printed from the tree that was inspected. */
+async function parse(text: string): Promise<void> {
+  // A child that ran SQL of ours was never locked: it takes no user's query.
+  if (trusted) process.exit(1);
+  accepted = '';
+  query = text;
+  const tree = JSON.parse(String(await value(connection, 'SELECT json_serialize_sql($1::VARCHAR)', text)));
+  if (tree.error) return send({ type: 'failed', failure: parseFailure(tree, text) });
+  const plan = inspect(tree);
+  accepted = String(await value(connection, 'SELECT json_deserialize_sql(json_serialize_sql($1::VARCHAR))', text));
+  send({ type: 'parsed', plan });
+}
+
+async function value(on: DuckDBConnection, sql: string, parameter: string): Promise<unknown> {
+  return (await on.runAndReadAll(sql, [parameter])).getRows()[0]?.[0];
+}
+
+async function run(request: RunRequest): Promise<void> {
+  if (request.sql !== undefined) trusted = true;
+  else if (!locked) {
+    locked = true;
+    await lock(connection, request, [fifo, inner]);
+  }
+  const sql = request.sql ?? accepted;
+  if (sql === '') throw new Error('run before parse');
+  await execute(connection, sql, request, {
+    out,
+    fifo,
+    openFifo() {
+      streaming = createWriteStream(fifo);
+      return streaming;
+    },
+    inner,
+    openInner: () => readFifo(inner),
+    endInner: () => closeWriter(inner),
+    started: (columns, truncated, bytes) =>
+      send({ type: 'started', columns, truncated, ...(bytes === undefined ? {} : { bytes }) }),
+  });
+  send({ type: 'done' });
+}
+
+async function failureOf(error: unknown, request: RunRequest | undefined): Promise<Failure> {
+  if (error instanceof TooManyRows) {
+    return {
+      code: 'sql_too_greedy',
+      message: `The answer has more than ${request?.max_json_rows} rows, too many for JSON.`,
+      hint: 'Give a limit, or ask for a streamed format: .csv, .ndjson, .parquet, .xlsx.',
+    };
+  }
+  const failure = toFailure(error);
+  if (failure.position === undefined || !request) return failure;
+  const { position: _printed, ...rest } = failure;
+  return request.sql === undefined ? { ...rest, ...(await positionInQuery()) } : rest;
+}
+
+/** Positions belong to the printed query; preparing the user's own text finds where it says so. */
+async function positionInQuery(): Promise<{ position?: number }> {
+  try {
+    await connection.prepare(query);
+    return {};
+  } catch (error) {
+    const { position } = toFailure(error);
+    return position === undefined ? {} : { position };
+  }
+}
+
+/** Whoever reads the FIFO learns that nothing more comes, also where nothing ever was written. */
+function hangUp(): void {
+  streaming?.on('error', () => undefined).destroy();
+  streaming = undefined;
+  closeWriter(fifo);
+}
+
+async function handle(message: ToChild): Promise<void> {
+  if (message.type === 'interrupt') return connection.interrupt();
+  const request = message.type === 'run' ? message : undefined;
+  try {
+    await (message.type === 'parse' ? parse(message.query) : run(message));
+  } catch (error) {
+    const failure = await failureOf(error, request);
+    hangUp();
+    send({ type: 'failed', failure });
+  }
+}
+
+process.on('message', (message) => void handle(message as ToChild));
+process.on('disconnect', () => process.exit(0));
+send({ type: 'ready' });

@@ -1,0 +1,35 @@
+import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import { quoteIdentifier, quoteLiteral } from '#contract/duckdb.ts';
+import type { RunRequest } from './protocol.ts';
+
+export interface Opened {
+  instance: DuckDBInstance;
+  connection: DuckDBConnection;
+}
+
+/** An in-memory DuckDB that loads no extension, keeps no secret and spills nowhere. */
+export async function openEngine(threads: string, memory: string): Promise<Opened> {
+  const instance = await DuckDBInstance.create(':memory:', {
+    threads,
+    memory_limit: memory,
+    temp_directory: '',
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+    allow_community_extensions: 'false',
+    allow_persistent_secrets: 'false',
+    errors_as_json: 'true',
+  });
+  return { instance, connection: await instance.connect() };
+}
+
+/** Only what the request lists can be opened from here on, and no setting changes any more. */
+export async function lock(connection: DuckDBConnection, request: RunRequest, fifos: readonly string[]): Promise<void> {
+  const paths = [...request.paths, ...fifos].map(quoteLiteral).join(', ');
+  await connection.run(`SET allowed_paths = [${paths}]`);
+  await connection.run('SET enable_external_access = false');
+  for (const { schema, name, sql } of request.views) {
+    if (schema !== 'main') await connection.run(`CREATE SCHEMA IF NOT EXISTS ${quoteIdentifier(schema)}`);
+    await connection.run(`CREATE VIEW ${quoteIdentifier(schema)}.${quoteIdentifier(name)} AS ${sql}`);
+  }
+  await connection.run('SET lock_configuration = true');
+}

@@ -1,0 +1,58 @@
+import { type LogPage, SEVERITIES } from '#contract/telemetry.ts';
+import type { LogFilter, LogSearch } from '../reader.ts';
+import { withConnection } from '../store/duckdb.ts';
+import type { Visibility } from '../store/segments.ts';
+import type { TelemetryStore } from '../store/store.ts';
+import { encodePosition } from './cursor.ts';
+import { type LogRow, logOf } from './shape.ts';
+import { QUERY_TIMEOUT_MS } from './trace.ts';
+import { type Conditions, noConditions, openView } from './view.ts';
+
+type Row = LogRow & { key: string };
+
+/** Log lines, newest first. Lines have no id: those of one nanosecond are told apart by a digest of their content. */
+export async function searchLogs(store: TelemetryStore, visible: Visibility, search: LogSearch): Promise<LogPage> {
+  const conditions = logConditions(search);
+  const view = await openView(store, 'logs', visible, search.range);
+  try {
+    const key = "md5(concat_ws('|', service, instance, body, trace_id, span_id, attrs))";
+    let where = conditions.where();
+    if (search.cursor) {
+      const first = conditions.values.push(search.cursor.ns, search.cursor.key) - 1;
+      where += ` AND (ts_ns, ${key}) < ($${first}::BIGINT, $${first + 1}::VARCHAR)`;
+    }
+    const rows = await withConnection(
+      store.buffer.instance,
+      (run) =>
+        run<Row>(
+          `SELECT *, ${key} AS key FROM ${view.from} WHERE ${where}
+           ORDER BY ts_ns DESC, key DESC LIMIT ${search.limit + 1}`,
+          conditions.values,
+        ),
+      QUERY_TIMEOUT_MS,
+    );
+    const items = rows.slice(0, search.limit);
+    const last = rows.length > search.limit ? items.at(-1) : undefined;
+    return { items: items.map(logOf), next_cursor: last ? encodePosition({ ns: last.ts_ns, key: last.key }) : null };
+  } finally {
+    await view.release();
+  }
+}
+
+export function logConditions(search: LogFilter): Conditions {
+  const conditions = noConditions();
+  const { query, system, service, instance, severities, trace_id, range } = search;
+  if (query !== undefined) conditions.add('contains(lower(body), lower(?))', query);
+  if (system !== undefined) conditions.add('system = ?', system);
+  if (service !== undefined) conditions.add('service = ?', service);
+  if (instance !== undefined) conditions.add('instance = ?', instance);
+  if (trace_id !== undefined) conditions.add('trace_id = ?', trace_id);
+  if (severities !== undefined) {
+    const grades = severities.map((severity) => SEVERITIES.indexOf(severity) + 1);
+    conditions.add(`ceil(severity / 4) IN (${grades.join(', ')})`);
+  }
+  if (range.from_ns !== undefined) conditions.add('ts_ns >= ?', range.from_ns);
+  if (range.to_ns !== undefined) conditions.add('ts_ns <= ?', range.to_ns);
+  conditions.addAttributes('attrs', search.attributes);
+  return conditions;
+}

@@ -1,0 +1,48 @@
+import type { Trace } from '#contract/telemetry.ts';
+import { withConnection } from '../store/duckdb.ts';
+import type { TimeRange, Visibility } from '../store/segments.ts';
+import type { TelemetryStore } from '../store/store.ts';
+import { type LogRow, logOf, type SpanRow, spanOf } from './shape.ts';
+import { openView } from './view.ts';
+
+/** More than anybody looks at; an endless loop in somebody's program must not fill our memory. */
+const MOST_SPANS = 20_000;
+const MOST_LOGS = 5000;
+export const QUERY_TIMEOUT_MS = 20_000;
+
+/** One trace, in order of start; a span that was exported twice (a retry after a lost answer) appears once. */
+export async function readTrace(
+  store: TelemetryStore,
+  visible: Visibility,
+  traceId: string,
+  range: TimeRange = {},
+): Promise<Trace | null> {
+  const [spans, logs] = await Promise.all([
+    read<SpanRow>(store, 'spans', visible, range, traceId, 'start_ns, span_id', MOST_SPANS),
+    read<LogRow>(store, 'logs', visible, range, traceId, 'ts_ns', MOST_LOGS),
+  ]);
+  if (spans.length === 0 && logs.length === 0) return null;
+  const once = new Map(spans.map((row) => [row.span_id, row]));
+  return { trace_id: traceId, spans: [...once.values()].map(spanOf), logs: logs.map(logOf) };
+}
+
+async function read<R>(
+  store: TelemetryStore,
+  signal: 'spans' | 'logs',
+  visible: Visibility,
+  range: TimeRange,
+  traceId: string,
+  order: string,
+  most: number,
+): Promise<R[]> {
+  const view = await openView(store, signal, visible, range);
+  try {
+    return await withConnection(
+      store.buffer.instance,
+      (run) => run<R>(`SELECT * FROM ${view.from} WHERE trace_id = $1 ORDER BY ${order} LIMIT ${most}`, [traceId]),
+      QUERY_TIMEOUT_MS,
+    );
+  } finally {
+    await view.release();
+  }
+}

@@ -1,0 +1,122 @@
+import type { DuckDBValue } from '@duckdb/node-api';
+import type { ObjectStore } from '#platform/objects/store.ts';
+import { COLUMNS, EDGES, isRollup, type Kept, ROLL_UP, type Signal } from '../schema.ts';
+import { type Generation, tableOf } from '../store/buffer.ts';
+import { literal } from '../store/duckdb.ts';
+import { type LiveSegment, listSegments, type TimeRange, type Visibility } from '../store/segments.ts';
+import type { TelemetryStore } from '../store/store.ts';
+
+/** A FROM item with the rows of one signal that the asker may see: buffer ∪ segments, each row once. */
+export interface View {
+  from: string;
+  release(): Promise<void>;
+}
+
+/**
+ * The generations are leased before the segments are listed, so a flush in between only moves rows from the first
+ * to the second, and the listing says which ones.
+ */
+export async function openView(
+  store: Pick<TelemetryStore, 'buffer' | 'db' | 'objects'>,
+  signal: Kept,
+  visible: Visibility,
+  range: TimeRange = {},
+  /** Only what has not been compacted: of the rest there is something better. */
+  fresh = false,
+): Promise<View> {
+  const lease = store.buffer.lease();
+  try {
+    const walIds = lease.generations.map((each) => each.wal_id);
+    const { segments, flushed } = await listSegments(store.db, signal, visible, range, walIds, fresh ? false : null);
+    const files = await openSegments(store.objects, segments);
+    const mine = ownRows(visible);
+    const buffered = lease.generations
+      .filter((each) => !flushed.has(each.wal_id))
+      .map((each) => bufferedRows(signal, each, mine));
+    return {
+      from: `(${[...buffered, readSegments(signal, files.paths)].join('\n UNION ALL ')})`,
+      async release() {
+        await files.release();
+        await lease.release();
+      },
+    };
+  } catch (error) {
+    await lease.release();
+    throw error;
+  }
+}
+
+function bufferedRows(signal: Kept, generation: Generation, mine: string): string {
+  const rows = (from: Signal) => `SELECT * FROM ${tableOf(from, generation)} WHERE ${mine}`;
+  if (signal === EDGES) return `${none(signal)}`;
+  return isRollup(signal) ? ROLL_UP[signal](`(${rows('spans')})`) : rows(signal);
+}
+
+function ownRows({ workspace_id, operator, everything }: Visibility): string {
+  if (everything) return 'true';
+  const own = `workspace_id = ${literal(workspace_id)}`;
+  return operator ? `(${own} OR workspace_id IS NULL)` : own;
+}
+
+/**
+ * A query over Parquet files with exactly the signal's columns, also where files are of a time that had fewer; without
+ * files, an empty one.
+ */
+export function readSegments(signal: Kept, paths: readonly string[]): string {
+  if (paths.length === 0) return none(signal);
+  const names = Object.keys(COLUMNS[signal]).join(', ');
+  const files = `read_parquet([${paths.map(literal).join(', ')}], union_by_name = true)`;
+  return `SELECT ${names} FROM (${none(signal)} UNION ALL BY NAME SELECT * FROM ${files})`;
+}
+
+const none = (signal: Kept): string =>
+  `SELECT ${Object.entries(COLUMNS[signal])
+    .map(([name, type]) => `NULL::${type} AS ${name}`)
+    .join(', ')} WHERE false`;
+
+/** Local paths of the segments' objects, held until released. */
+export async function openSegments(objects: ObjectStore, segments: readonly LiveSegment[]) {
+  const locals = await Promise.all(segments.map((segment) => objects.local(segment.object_key)));
+  return {
+    paths: locals.map((local) => local.path),
+    async release() {
+      await Promise.all(locals.map((local) => local.release()));
+    },
+  };
+}
+
+/** Conditions and their values, in step: every value of a caller's is a parameter. */
+export interface Conditions {
+  values: DuckDBValue[];
+  /** `?` stands for each value in turn. */
+  add(condition: string, ...values: DuckDBValue[]): void;
+  /** The text of an attribute, whatever the characters of its name. */
+  addAttributes(column: string, attributes: Record<string, string> | undefined): void;
+  where(): string;
+}
+
+export function noConditions(): Conditions {
+  const parts: string[] = [];
+  const values: DuckDBValue[] = [];
+  const add: Conditions['add'] = (condition, ...more) => {
+    let next = values.length;
+    parts.push(
+      condition.replaceAll('?', () => {
+        next += 1;
+        return `$${next}`;
+      }),
+    );
+    values.push(...more);
+  };
+  return {
+    values,
+    add,
+    addAttributes(column, attributes) {
+      for (const [name, value] of Object.entries(attributes ?? {})) {
+        const pointer = `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+        add(`json_extract_string(${column}, ?) = ?`, pointer, value);
+      }
+    },
+    where: () => (parts.length === 0 ? 'true' : parts.join(' AND ')),
+  };
+}

@@ -1,0 +1,135 @@
+import { type DuckDBConnection, DuckDBDataChunk, DuckDBInstance, type DuckDBValue } from '@duckdb/node-api';
+import { type Cell, COLUMNS, columnDefinitions, type Rows, SIGNALS, type Signal } from '../schema.ts';
+
+/**
+ * What has been acknowledged but is not yet in a segment: one set of in-memory tables per generation, that is per
+ * write-ahead file. A generation is dropped whole, because DuckDB gives back the memory of a dropped table at once
+ * but that of deleted rows only after a checkpoint. Readers lease generations, so none vanishes under a query.
+ */
+export interface Generation {
+  number: number;
+  wal_id: string;
+  rows: number;
+  leases: number;
+  /** Whose description is already in it. */
+  series: Set<Cell>;
+  /** In committed segments: dropped as soon as nobody reads it. */
+  flushed: boolean;
+}
+
+export interface Buffer {
+  instance: DuckDBInstance;
+  /** `open` and `append` one at a time: the caller queues them. */
+  open(walId: string): Promise<Generation>;
+  append(generation: Generation, rows: Rows): Promise<void>;
+  /** The generations that hold rows not yet known to be in segments, leased until `release`. */
+  lease(): { generations: Generation[]; release(): Promise<void> };
+  drop(generation: Generation): Promise<void>;
+  close(): void;
+}
+
+/** DuckDB's vector size: the most rows a chunk holds. */
+const CHUNK = 2048;
+
+/** A DuckDB of its own with its own memory limit, so that user queries and telemetry cannot starve each other. */
+export async function openBuffer(options: { memoryLimit: string; tempDirectory: string }): Promise<Buffer> {
+  const instance = await DuckDBInstance.create(':memory:', {
+    memory_limit: options.memoryLimit,
+    temp_directory: options.tempDirectory,
+    threads: '2',
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+    preserve_insertion_order: 'true',
+  });
+  // A connection does one thing at a time: an append fails while another statement runs on the same one.
+  const writing = await instance.connect();
+  const dropping = await instance.connect();
+  let dropped: Promise<unknown> = Promise.resolve();
+  const generations = new Map<number, Generation>();
+  let last = 0;
+
+  const dropIfFree = async (generation: Generation): Promise<void> => {
+    if (!generation.flushed || generation.leases > 0 || !generations.delete(generation.number)) return;
+    const tables = SIGNALS.map((signal) => `DROP TABLE IF EXISTS ${tableOf(signal, generation)};`).join(' ');
+    const drop = dropped.then(() => dropping.run(tables));
+    dropped = drop.catch(() => undefined);
+    await drop;
+  };
+
+  return {
+    instance,
+    async open(walId) {
+      last += 1;
+      const generation: Generation = {
+        number: last,
+        wal_id: walId,
+        rows: 0,
+        leases: 0,
+        series: new Set(),
+        flushed: false,
+      };
+      for (const signal of SIGNALS) {
+        await writing.run(`CREATE TABLE ${tableOf(signal, generation)} (${columnDefinitions(signal)})`);
+      }
+      generations.set(generation.number, generation);
+      return generation;
+    },
+    async append(generation, rows) {
+      const fresh = { ...rows, series: rows.series.filter((row) => !generation.series.has(row.series_id)) };
+      for (const signal of SIGNALS) {
+        if (fresh[signal].length === 0) continue;
+        await appendRows(writing, tableOf(signal, generation), signal, fresh[signal]);
+        generation.rows += fresh[signal].length;
+      }
+      for (const { series_id } of fresh.series) generation.series.add(series_id);
+    },
+    lease() {
+      const leased = [...generations.values()].filter((each) => !each.flushed);
+      for (const each of leased) each.leases += 1;
+      return {
+        generations: leased,
+        async release() {
+          for (const each of leased) {
+            each.leases -= 1;
+            await dropIfFree(each);
+          }
+        },
+      };
+    },
+    async drop(generation) {
+      generation.flushed = true;
+      await dropIfFree(generation);
+    },
+    close() {
+      writing.closeSync();
+      dropping.closeSync();
+      instance.closeSync();
+    },
+  };
+}
+
+export function tableOf(signal: Signal, generation: Generation): string {
+  return `${signal}_${generation.number}`;
+}
+
+async function appendRows(
+  connection: DuckDBConnection,
+  table: string,
+  signal: Signal,
+  rows: readonly Record<string, DuckDBValue>[],
+): Promise<void> {
+  const names = Object.keys(COLUMNS[signal]);
+  const appender = await connection.createAppender(table);
+  try {
+    const types = names.map((_, index) => appender.columnType(index));
+    for (let start = 0; start < rows.length; start += CHUNK) {
+      const slice = rows.slice(start, start + CHUNK);
+      const chunk = DuckDBDataChunk.create(types, slice.length);
+      chunk.setColumns(names.map((name) => slice.map((row) => row[name] ?? null)));
+      appender.appendDataChunk(chunk);
+    }
+    appender.flushSync();
+  } finally {
+    appender.closeSync();
+  }
+}
