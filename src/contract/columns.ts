@@ -1,6 +1,6 @@
 /** Functions apart from the schema: TypeBox takes 100 ms of CPU to import, and children that read files need only these. */
 export type { Column } from './column-schema.ts';
-export { columnType, duckdbType, quoteIdentifier, quoteLiteral } from './duckdb.ts';
+export { columnType, duckdbType, quoteIdentifier, quoteLiteral, tryCast } from './duckdb.ts';
 
 const DECIMAL = /^decimal\((\d{1,2}),(\d{1,2})\)$/;
 

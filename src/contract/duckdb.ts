@@ -27,6 +27,18 @@ export function duckdbType(type: string): string {
   return native;
 }
 
+/**
+ * SQL (of a VARCHAR) as a value of `type`, NULL where it is none. DuckDB 1.5 forgets a decimal's width where zeros
+ * lead and a power follows: it casts "0.3e21" to a DECIMAL(20,0) of 21 digits.
+ */
+export function tryCast(text: string, type: string): string {
+  const cast = `TRY_CAST(${text} AS ${duckdbType(type)})`;
+  const [, precision = 0, scale = 0] = (DECIMAL.exec(type) ?? []).map(Number);
+  if (precision === 0) return cast;
+  const widest = `${'9'.repeat(precision - scale)}.${'9'.repeat(scale)}`;
+  return `CASE WHEN ${cast} BETWEEN -${widest} AND ${widest} THEN ${cast} END`;
+}
+
 const INTEGERS = ['TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT', 'UTINYINT', 'USMALLINT', 'UINTEGER'];
 
 /** `BIGINT` → `integer`. Nested and unknown types are `json`; what JSON cannot hold is `text`. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
+import fc from '../../test/support/laws.ts';
 import { type DrawnTrace, drawWaterfall } from './waterfall.ts';
 
 const T0 = Date.parse('2026-01-31T12:00:00Z');

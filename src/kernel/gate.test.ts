@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
+import fc from '../../test/support/laws.ts';
 import { createGate, createTurns, GateFull } from './gate.ts';
 
 test('a gate never lets more through than it may, and everybody in the end', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
+import fc from '../../test/support/laws.ts';
 import { eachParallel } from './parallel.ts';
 
 const turn = () => new Promise<void>((done) => setImmediate(done));

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
 import { newId } from '#kernel/ids.ts';
 import { type Db, first, rows, sql, transaction } from '#platform/db/db.ts';
 import { type House, house, newDirectory } from '../../../test/support/backup.ts';
 import { needsDatabase } from '../../../test/support/database.ts';
+import fc from '../../../test/support/laws.ts';
 import { type BackupResult, backup } from './backup.ts';
 import { restore } from './restore.ts';
 

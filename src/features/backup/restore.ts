@@ -1,5 +1,4 @@
 import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { pipeline } from 'node:stream/promises';
 import { Kysely, PostgresDialect } from 'kysely';
 import type pg from 'pg';
@@ -7,6 +6,7 @@ import { from as copyFrom } from 'pg-copy-streams';
 import { Value } from 'typebox/value';
 import type { TaskKind } from '#contract/tasks.ts';
 import { fail } from '#kernel/errors.ts';
+import { linesOf } from '#kernel/lines.ts';
 import { eachParallel } from '#kernel/parallel.ts';
 import type { Db } from '#platform/db/db.ts';
 import { type Migration, migrate } from '#platform/db/migrate.ts';
@@ -111,7 +111,7 @@ async function readObjectList(directory: string, { objects }: Manifest): Promise
   const listed = new Map<string, BackupObject>();
   const damaged = (cause?: unknown) => fail('backup_damaged', `${path} is not what the backup wrote.`, { cause });
   try {
-    for await (const line of createInterface({ input: source.pipe(measured.stream) })) {
+    for await (const line of linesOf(source.pipe(measured.stream))) {
       const object: unknown = JSON.parse(line);
       if (!Value.Check(BackupObject, object) || !isObjectKey(object.key)) throw damaged();
       listed.set(object.key, object);

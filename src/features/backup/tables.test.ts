@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
 import { needsDatabase, testDatabase } from '../../../test/support/database.ts';
+import fc from '../../../test/support/laws.ts';
 import { catalogueTables, inOrder, OBJECT_OWNERS, TABLE_RULES } from './tables.ts';
 
 test('a table comes after all that it refers to', () => {

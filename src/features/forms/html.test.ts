@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
+import fc from '../../../test/support/laws.ts';
 import { attributes, escapeHtml, html } from './html.ts';
 
 test('whatever text there is, it makes neither a tag nor ends an attribute, and comes back as it was', () => {

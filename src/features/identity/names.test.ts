@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
+import fc from '../../../test/support/laws.ts';
 import { canonicalEmail, checkEmail, checkTitle, checkUsername } from './names.ts';
 
 const USERNAMES: [typed: string, kept: string | null][] = [

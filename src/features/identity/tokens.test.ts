@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import test, { describe } from 'node:test';
-import fc from 'fast-check';
 import { allows, ROLE_SCOPES, ROLES, SCOPES } from '#contract/principal.ts';
 import { first, sql } from '#platform/db/db.ts';
 import { needsDatabase } from '../../../test/support/database.ts';
 import { type Gateway, identityGateway, type Person } from '../../../test/support/identity.ts';
+import fc from '../../../test/support/laws.ts';
 import { withinRole } from './authenticate.ts';
 import { CREDENTIAL_TTL_MS } from './credential-cache.ts';
 

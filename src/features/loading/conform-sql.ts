@@ -1,5 +1,5 @@
 import { castsDirectly, type RuleCode, reasonOf, textForm } from '#contract/column-rules.ts';
-import { duckdbType, quoteIdentifier, quoteLiteral } from '#contract/columns.ts';
+import { duckdbType, quoteIdentifier, quoteLiteral, tryCast } from '#contract/columns.ts';
 import type { DeclaredColumn } from '#contract/datasets.ts';
 import { readValue, storedText } from '#contract/stored-value.ts';
 import { foldName } from '#platform/lake/schema.ts';
@@ -78,8 +78,7 @@ function castTo(found: PhysicalColumn, raw: string, to: string): Cast {
 
 /** The cast of a text to TIMESTAMP forgets the offset; by way of TIMESTAMPTZ, in a session of UTC, it does not. */
 function fromText(given: string, to: string): string {
-  const inner = to === 'timestamp' ? `TRY_CAST(${given} AS TIMESTAMPTZ)` : given;
-  return `TRY_CAST(${inner} AS ${duckdbType(to)})`;
+  return tryCast(to === 'timestamp' ? `TRY_CAST(${given} AS TIMESTAMPTZ)` : given, to);
 }
 
 /** "1.5" as an integer is 2: compared at the finest scale that so many whole digits leave. */

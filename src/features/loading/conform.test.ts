@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after } from 'node:test';
 import { DuckDBInstance } from '@duckdb/node-api';
-import fc from 'fast-check';
 import { balances } from '#contract/accounting.ts';
 import { duckdbType, quoteIdentifier, quoteLiteral } from '#contract/columns.ts';
 import type { DeclaredColumn } from '#contract/datasets.ts';
 import type { ReadTable } from '#contract/load.ts';
 import { CaudalError } from '#kernel/errors.ts';
 import { newId } from '#kernel/ids.ts';
+import fc from '../../../test/support/laws.ts';
 import { conform, quarantineOf } from './conform.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'caudal-conform-'));

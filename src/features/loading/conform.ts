@@ -1,13 +1,13 @@
 import { createReadStream } from 'node:fs';
 import { appendFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { quoteIdentifier, quoteLiteral } from '#contract/columns.ts';
 import type { DeclaredColumn } from '#contract/datasets.ts';
 import type { ReadSegment, ReadTable } from '#contract/load.ts';
 import { fail } from '#kernel/errors.ts';
 import { newId } from '#kernel/ids.ts';
+import { linesOf } from '#kernel/lines.ts';
 import { collectProfile } from '#platform/lake/profile.ts';
 import type { QuarantineRow } from '#platform/lake/quarantine.ts';
 import { foldName } from '#platform/lake/schema.ts';
@@ -187,11 +187,7 @@ async function writeConformed(
 /** The quarantined rows of a table, as the reader and the rules above wrote them. */
 export async function* quarantineOf(table: ReadTable): AsyncGenerator<QuarantineRow> {
   if (table.quarantine_path === undefined) return;
-  const lines = createInterface({
-    input: createReadStream(table.quarantine_path),
-    crlfDelay: Number.POSITIVE_INFINITY,
-  });
-  for await (const line of lines) {
+  for await (const line of linesOf(createReadStream(table.quarantine_path))) {
     if (line !== '') yield JSON.parse(line) as QuarantineRow;
   }
 }

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
 import { balances } from '#contract/accounting.ts';
 import type { OnConflict } from '#contract/datasets.ts';
 import { first, rows, sql, transaction } from '#platform/db/db.ts';
@@ -8,6 +7,7 @@ import { snapshot } from '#platform/lake/catalog.ts';
 import { compact } from '#platform/lake/compaction.ts';
 import { createDataset } from '#platform/lake/dataset-rows.ts';
 import { needsDatabase } from '../../../test/support/database.ts';
+import fc from '../../../test/support/laws.ts';
 import { loadingRoom } from '../../../test/support/loading.ts';
 import { deleteFile } from './delete-file.handler.ts';
 import { replayTask } from './replay.handler.ts';

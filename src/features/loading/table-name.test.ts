@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
 import { isDatasetName } from '#contract/datasets.ts';
+import fc from '../../../test/support/laws.ts';
 import { freeName, tableName } from './table-name.ts';
 
 const NAMES: [filename: string, name: string][] = [

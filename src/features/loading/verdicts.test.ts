@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after } from 'node:test';
 import { DuckDBInstance } from '@duckdb/node-api';
-import fc from 'fast-check';
 import { reasonOf } from '#contract/column-rules.ts';
 import { duckdbType, quoteIdentifier, quoteLiteral } from '#contract/columns.ts';
 import type { DeclaredColumn } from '#contract/datasets.ts';
@@ -12,6 +11,7 @@ import type { ReadTable } from '#contract/load.ts';
 import { recordCheck } from '#contract/record-check.ts';
 import { storedText } from '#contract/stored-value.ts';
 import { newId } from '#kernel/ids.ts';
+import fc from '../../../test/support/laws.ts';
 import { conform, quarantineOf } from './conform.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'caudal-verdicts-'));
@@ -129,6 +129,12 @@ const texts = fc.array(
 const TYPES = ['integer', 'number', 'decimal(5,2)', 'decimal(38,18)', 'decimal(20,0)', 'boolean', 'date', 'time'];
 const type = fc.constantFrom(...TYPES, 'timestamp', 'uuid', 'text');
 
+/** What the law has found: a width that a cast forgets, and a line separator in a quarantined value. */
+const KNOWN: [values: (string | null)[], to: string, required: boolean][] = [
+  [['0.3e21', null, '-0.03e22'], 'decimal(20,0)', false],
+  [['\u2028', 'x\u2029y'], 'integer', false],
+];
+
 test('law: a load and a single record judge every text alike, in the same words, and store the same', async () => {
   await fc.assert(
     fc.asyncProperty(texts, type, fc.boolean(), async (values, to, required) => {
@@ -138,7 +144,7 @@ test('law: a load and a single record judge every text alike, in the same words,
         assert.deepEqual(verdict, load[index], `${JSON.stringify(values[index])} as ${to}`);
       }
     }),
-    { numRuns: 50 },
+    { numRuns: 50, examples: KNOWN },
   );
 });
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { CaudalError } from '#kernel/errors.ts';
+import fc from '../../../test/support/laws.ts';
 import { readCursor, writeCursor } from './cursor.ts';
 
 test('a cursor comes back as it went; anything else is refused', () => {

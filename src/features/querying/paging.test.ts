@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import fc from 'fast-check';
 import { createEngine } from '#platform/lake/engine.ts';
 import type { DatasetSnapshot } from '#platform/lake/snapshot.ts';
+import fc from '../../../test/support/laws.ts';
 import { columnsOf, segmentBench, snapshotOf } from '../../../test/support/segments.ts';
 import { readPage } from './rows.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../../test/support/laws.ts';
 import { type Page, pagesOf, rangesOf } from './pages.ts';
 
 test('pages hold every row once, and each group knows its own', () => {

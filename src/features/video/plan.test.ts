@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
 import { CaudalError } from '#kernel/errors.ts';
+import fc from '../../../test/support/laws.ts';
 import { pictureGraph, soundGraph } from './graph.ts';
 import { allFrames, clipFrames, partsMade, partsOf, planClips } from './plan.ts';
 import { profileOf } from './profile.ts';

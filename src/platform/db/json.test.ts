@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
+import fc from '../../../test/support/laws.ts';
 import { jsonText } from './json.ts';
 
 test('what PostgreSQL refuses is replaced in values and keys', () => {

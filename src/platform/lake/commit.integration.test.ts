@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
 import { CaudalError, type ErrorCode } from '#kernel/errors.ts';
 import { first, rows, sql, transaction } from '#platform/db/db.ts';
 import { needsDatabase, testDatabase } from '../../../test/support/database.ts';
 import { addition, newWorkspace, segment } from '../../../test/support/lake.ts';
+import fc from '../../../test/support/laws.ts';
 import { createCatalog, snapshot, snapshots } from './catalog.ts';
 import type { Addition, Change } from './change.ts';
 import { commit } from './commit.ts';

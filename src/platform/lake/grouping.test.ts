@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { DuckDBInstance, LIST, listValue, VARCHAR } from '@duckdb/node-api';
-import fc from 'fast-check';
+import fc from '../../../test/support/laws.ts';
 import { groupingKey, keysSql } from './grouping.ts';
 
 const instance = await DuckDBInstance.create(':memory:');

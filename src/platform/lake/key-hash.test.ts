@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import test, { after } from 'node:test';
 import { DuckDBInstance } from '@duckdb/node-api';
-import fc from 'fast-check';
 import { quoteLiteral } from '#contract/columns.ts';
 import { readValue, type StoredValue, storedText } from '#contract/stored-value.ts';
+import fc from '../../../test/support/laws.ts';
 import { keyHash, keyHashSql } from './key-hash.ts';
 
 const instance = await DuckDBInstance.create(':memory:', { threads: '1' });
@@ -16,9 +16,11 @@ const VALUES: Record<string, fc.Arbitrary<unknown>> = {
   'decimal(9,3)': fc.integer({ min: -999_999_999, max: 999_999_999 }).map((n) => n / 1000),
   boolean: fc.boolean(),
   date: fc
-    .date({ min: new Date('0001-01-01'), max: new Date('9999-12-31') })
+    .date({ min: new Date('0001-01-01'), max: new Date('9999-12-31'), noInvalidDate: true })
     .map((date) => date.toISOString().slice(0, 10)),
-  timestamp: fc.date({ min: new Date('1000-01-01'), max: new Date('9999-12-31') }).map((date) => date.toISOString()),
+  timestamp: fc
+    .date({ min: new Date('1000-01-01'), max: new Date('9999-12-31'), noInvalidDate: true })
+    .map((date) => date.toISOString()),
   time: fc.nat(86_399_999).map((ms) => new Date(ms).toISOString().slice(11, 23)),
   uuid: fc.uuid(),
 };
@@ -30,7 +32,6 @@ test('law: a key has one hash, made of a record or by DuckDB', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(cell, { minLength: 1, maxLength: 4 }), async (cells) => {
       const values = cells.map(({ type, given }) => {
-        if (given instanceof Date && Number.isNaN(given.getTime())) return null;
         const value = readValue(given, type);
         assert.notEqual(value, undefined, `${given} as ${type}`);
         return value as StoredValue | null;

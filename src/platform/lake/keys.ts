@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { fail } from '#kernel/errors.ts';
+import { linesOf } from '#kernel/lines.ts';
 import { copyInto } from '#platform/db/copy.ts';
 import { type Db, rows, sql, type Tx, uniqueViolation } from '#platform/db/db.ts';
 
@@ -96,7 +96,7 @@ export async function changeKeys(tx: Tx, datasetId: string, { freed, taken, pass
 
 async function* keyLines(datasetId: string, path: string): AsyncGenerator<string> {
   let text = '';
-  for await (const line of createInterface({ input: createReadStream(path) })) {
+  for await (const line of linesOf(createReadStream(path))) {
     text += `${datasetId}\t${line}\n`;
     if (text.length < 65_536) continue;
     yield text;
@@ -115,7 +115,7 @@ async function passKeys(tx: Tx, datasetId: string, passed: KeyFile): Promise<voi
     if (Number(result.numAffectedRows ?? 0) !== batch.length) throw busy();
     batch = [];
   };
-  for await (const line of createInterface({ input: createReadStream(passed.path) })) {
+  for await (const line of linesOf(createReadStream(passed.path))) {
     const [hash = '', source = ''] = line.split('\t');
     batch.push([hash, source]);
     if (batch.length === AT_ONCE) await flush();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { CaudalError } from '#kernel/errors.ts';
+import fc from '../../../test/support/laws.ts';
 import { columnsOf, snapshotOf } from '../../../test/support/segments.ts';
 import { conditionSql, type Operator } from './conditions.ts';
 import { readQuestion } from './question.ts';

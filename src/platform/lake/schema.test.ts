@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
 import { type Column, widen } from '#contract/columns.ts';
 import { CaudalError } from '#kernel/errors.ts';
+import fc from '../../../test/support/laws.ts';
 import { checkDeclared, foldName, type IncomingColumn, inferSchema, type Schema } from './schema.ts';
 
 const EMPTY: Schema = { columns: [], next_field_id: 1 };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
+import fc from '../../../test/support/laws.ts';
 import { contentDisposition, safeContentType, shortFilename } from './disposition.ts';
 
 test('a plain name is written plainly, another one in both codings', () => {

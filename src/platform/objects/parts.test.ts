@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
 import { CaudalError } from '#kernel/errors.ts';
+import fc from '../../../test/support/laws.ts';
 import { matchParts, multipartEtag, partSpan } from './parts.ts';
 
 test('the parts of an object cover it once, without gap or overlap', () => {

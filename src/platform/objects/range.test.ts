@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
 import { CaudalError } from '#kernel/errors.ts';
+import fc from '../../../test/support/laws.ts';
 import { ifRangeHolds, noneMatchHits, parseRange } from './range.ts';
 
 test('one range is understood; what is no single byte range means the whole', () => {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { createInterface } from 'node:readline';
+import { onLines } from '#kernel/lines.ts';
 
 export interface LimitedRun {
   command: string;
@@ -56,7 +56,7 @@ export async function runLimited(run: LimitedRun): Promise<EndedRun> {
     stderr = (stderr + chunk.toString()).slice(-STDERR_KEPT);
   });
   const { onLine } = run;
-  if (onLine) createInterface({ input: child.stdout }).on('line', onLine);
+  if (onLine) onLines(child.stdout, onLine);
   else child.stdout.resume();
   let overdue = false;
   const kill = () => killGroup(child);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
 import { newId } from '#kernel/ids.ts';
+import fc from '../../../test/support/laws.ts';
 import { allocate, type Lane, laneOf } from './lanes.ts';
 
 test('a lane fits a priority of pg-boss and belongs to its workspace', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { CaudalError } from '#kernel/errors.ts';
+import fc from '../../../test/support/laws.ts';
 import { parseRecords, type RecordFormat, readRecords } from './records.ts';
 
 function read(text: string | Buffer, format: RecordFormat = 'json'): string[] {

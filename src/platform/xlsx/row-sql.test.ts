@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { type DuckDBConnection, DuckDBInstance, LIST, listValue, VARCHAR } from '@duckdb/node-api';
-import fc from 'fast-check';
+import fc from '../../../test/support/laws.ts';
 import { type Cell, type CellKind, cellXml, columnLetters, LONGEST_TEXT, TRUNCATED } from './cells.ts';
 import { rowsSql } from './row-sql.ts';
 

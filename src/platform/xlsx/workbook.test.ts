@@ -4,9 +4,9 @@ import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
-import fc from 'fast-check';
 import { SaxesParser } from 'saxes';
 import yauzl from 'yauzl';
+import fc from '../../../test/support/laws.ts';
 import { type Cell, columnLetters, escapeText, excelSerial } from './cells.ts';
 import { createWorkbook, rangeReference, type SheetColumn, sheetName, type WorkbookWriter } from './workbook.ts';
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { backoffDelay } from '#kernel/backoff.ts';
+import { onLines } from '#kernel/lines.ts';
 
 /** Tells a process to finish what it runs, however long that takes, and to end. */
 export const RETIRE = 'SIGUSR2';
@@ -142,5 +142,5 @@ function endGroup(pid: number | undefined): void {
 }
 
 function readLines(stream: Readable | null, line: (text: string) => void): void {
-  if (stream) createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY }).on('line', line);
+  if (stream) onLines(stream, line);
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
 import { capacity, type QueueReading, utilization } from '#platform/queue/pool.ts';
+import fc from '../../../test/support/laws.ts';
 import { decide, FRESH, type ScaleRules, shareOf } from './scale.ts';
 
 const RULES: ScaleRules = { min: 1, max: 4, up_after_ms: 5_000, down_after_ms: 60_000 };

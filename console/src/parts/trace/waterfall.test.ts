@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
 import type { TraceSpan } from '../../../../src/contract/telemetry.ts';
+import fc from '../../../../test/support/laws.ts';
 import { isQuietDatabaseCall, layOut, ticks, visibleRows } from './waterfall.ts';
 
 function span(

@@ -1,12 +1,12 @@
 import { createReadStream, createWriteStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { duckdbType, quoteIdentifier, quoteLiteral } from '#contract/columns.ts';
+import { quoteIdentifier, quoteLiteral, tryCast } from '#contract/columns.ts';
 import { fail } from '#kernel/errors.ts';
+import { linesOf } from '#kernel/lines.ts';
 import { collectProfile } from '#platform/lake/profile.ts';
 import { foldName } from '#platform/lake/schema.ts';
 import { conformColumns } from '../conform-sql.ts';
@@ -62,7 +62,7 @@ async function loadRecords(connection: DuckDBConnection, request: ReplayRequest)
   };
   const names = columns.map(({ physical }) => physical);
   const path = join(out_dir, 'split.ndjson');
-  const lines = createInterface({ input: createReadStream(request.records_path) });
+  const lines = linesOf(createReadStream(request.records_path));
   const split = async function* (): AsyncGenerator<string> {
     for await (const line of lines) {
       if (line !== '') yield `${JSON.stringify(splitRecord(JSON.parse(line) as RawRecord, names, dialect))}\n`;
@@ -103,9 +103,7 @@ function fixedSql({ target, fix, sniffed }: ReplayRequest, named: Set<string>): 
     const expression = fix[name];
     const text = expression === undefined ? quoteIdentifier(name) : `CAST(${wrapExpression(expression)} AS VARCHAR)`;
     const value =
-      expression === undefined
-        ? textToValue(text, type, sniffed)
-        : `TRY_CAST(${wrapExpression(expression)} AS ${duckdbType(type)})`;
+      expression === undefined ? textToValue(text, type, sniffed) : tryCast(wrapExpression(expression), type);
     return [`${value} AS value${index}`, `${text} AS text${index}`];
   });
   const shortIsMeant = Object.keys(fix).length > 0;

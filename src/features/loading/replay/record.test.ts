@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
+import fc from '../../../../test/support/laws.ts';
 import { splitFields, splitRecord } from './record.ts';
 
 const CSV = { delimiter: ',', quote: '"', escape: '"' };

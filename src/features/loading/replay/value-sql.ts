@@ -1,4 +1,4 @@
-import { duckdbType, quoteLiteral } from '#contract/columns.ts';
+import { duckdbType, quoteLiteral, tryCast } from '#contract/columns.ts';
 import type { Sniffed } from '#contract/reader-options.ts';
 
 const DATE_FORMATS: Record<string, string[]> = {
@@ -18,7 +18,7 @@ export function textToValue(
   const trimmed = `nullif(trim(${text}), '')`;
   if (type === 'integer' || type === 'number' || type.startsWith('decimal')) {
     const number = plainNumber(trimmed, sniffed);
-    const cast = `TRY_CAST(${number} AS ${native})`;
+    const cast = tryCast(number, type);
     if (type === 'number') return cast;
     const exact = `TRY_CAST(${number} AS DECIMAL(38,18)) IS NOT DISTINCT FROM TRY_CAST(${cast} AS DECIMAL(38,18))`;
     return `CASE WHEN ${exact} THEN ${cast} END`;
@@ -29,7 +29,7 @@ export function textToValue(
     const list = `[${tried.map(quoteLiteral).join(', ')}]`;
     return `coalesce(CAST(try_strptime(${trimmed}, ${list}) AS ${native}), TRY_CAST(${trimmed} AS ${native}))`;
   }
-  return `TRY_CAST(${trimmed} AS ${native})`;
+  return tryCast(trimmed, type);
 }
 
 function plainNumber(text: string, { decimal, thousands }: Pick<Sniffed, 'decimal' | 'thousands'>): string {

@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import {
@@ -15,6 +14,7 @@ import {
   VARCHAR,
 } from '@duckdb/node-api';
 import { quoteLiteral } from '#contract/duckdb.ts';
+import { linesOf } from '#kernel/lines.ts';
 import { columnsText, jsonEncoder, rowTexts, uniqueNames } from '#platform/lake/json.ts';
 import { createWorkbook, MOST_COLUMNS } from '#platform/xlsx/workbook.ts';
 import { cellExpression, cellKind, cellOf, csvExpression, jsonExpression, selectList, shownType } from './encode.ts';
@@ -234,7 +234,7 @@ const BATCH = 1000;
 
 async function* batches(lines: Readable): AsyncGenerator<Record<string, unknown>[]> {
   let batch: Record<string, unknown>[] = [];
-  for await (const line of createInterface({ input: lines, crlfDelay: Number.POSITIVE_INFINITY })) {
+  for await (const line of linesOf(lines)) {
     batch.push(JSON.parse(line) as Record<string, unknown>);
     if (batch.length === BATCH) {
       yield batch;

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
-import fc from 'fast-check';
+import fc from '../../../../test/support/laws.ts';
 import { decodeExport, type OtlpSignal } from './decode.ts';
 import { flatten } from './flatten.ts';
 import {

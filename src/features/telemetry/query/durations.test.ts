@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
+import fc from '../../../../test/support/laws.ts';
 import { type Counted, count, quantileMs, quantilesOf } from './durations.ts';
 
 const bucketOf = (ns: number) => Math.floor(8 * Math.log2(ns));

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
 import iconv from 'iconv-lite';
 import type { TargetSchema } from '#contract/load.ts';
 import type { ReaderOptions } from '#contract/reader-options.ts';
 import { CaudalError } from '#kernel/errors.ts';
+import fc from '../../../../../test/support/laws.ts';
 import { type ReadBack, readBytesBack } from '../../../../../test/support/read-file.ts';
 
 async function read(bytes: string | Buffer, options: ReaderOptions = {}, target?: TargetSchema): Promise<ReadBack> {

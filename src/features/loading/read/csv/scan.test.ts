@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import fc from 'fast-check';
+import fc from '../../../../../test/support/laws.ts';
 import { createLineCounter } from './line-counter.ts';
 import { type Scan, scanRecords } from './scan.ts';
 

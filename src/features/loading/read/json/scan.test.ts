@@ -3,7 +3,7 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../../../../test/support/laws.ts';
 import { compactJson, stringText, valueEnd } from './cells.ts';
 import { bufferWindow, looksLikeJson } from './looks-like.ts';
 import { JsonFault, MAX_DEPTH, peek, scanValue } from './scan.ts';

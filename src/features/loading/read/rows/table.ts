@@ -1,6 +1,6 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { duckdbType, quoteIdentifier, quoteLiteral } from '#contract/columns.ts';
+import { duckdbType, quoteIdentifier, quoteLiteral, tryCast } from '#contract/columns.ts';
 import type { QuarantinedRow, ReadTable } from '#contract/load.ts';
 import type { Sniffed } from '#contract/reader-options.ts';
 import { newId } from '#kernel/ids.ts';
@@ -209,7 +209,7 @@ function cast(column: TextColumn): string {
     return `CASE WHEN json_valid(${value}) THEN (${value})::JSON ELSE to_json(${value}) END`;
   // DuckDB's cast of a text to TIMESTAMP drops its offset; that to TIMESTAMPTZ honours it.
   if (type === 'timestamp') return `make_timestamp(epoch_us(CAST(${value} AS TIMESTAMPTZ)))`;
-  return `${given ? 'TRY_CAST' : 'CAST'}(${value} AS ${duckdbType(type)})`;
+  return given ? tryCast(value, type) : `CAST(${value} AS ${duckdbType(type)})`;
 }
 
 const SAMPLE_ROWS = 1000;
