@@ -38,19 +38,28 @@ export const PROMETHEUS_3: EvaluationOptions = { lookback: LOOKBACK_MS, left: 'o
 /** The series that each selector of an expression reads. */
 export type Loaded = ReadonlyMap<Selector, readonly Series[]>;
 
-/** Reads once all that an expression needs to be evaluated anywhere in `[from, to]` (epoch ms). */
-export async function loadSeries(
-  expression: Expression,
-  { from, to, lookback }: { from: number; to: number; lookback: number },
-  select: SelectSeries,
-): Promise<Loaded> {
-  const reaches = reachesOf(expression);
-  const requests = reaches.map(({ selector, window }): SeriesRequest => {
-    const { matchers, offset } = selector;
-    return { matchers, from: from - offset - (window ?? lookback), to: to - offset };
-  });
+export interface EvaluatedRange {
+  /** Epoch ms. */
+  from: number;
+  to: number;
+  /** How long a sample stands for its series, in ms. */
+  lookback: number;
+}
+
+/** What an expression reads to be evaluated anywhere in the range, in the order of its selectors. */
+export function requestsOf(expression: Expression, { from, to, lookback }: EvaluatedRange): SeriesRequest[] {
+  return reachesOf(expression).map(({ selector: { matchers, offset }, window }) => ({
+    matchers,
+    from: from - offset - (window ?? lookback),
+    to: to - offset,
+  }));
+}
+
+/** Reads all of it at once. */
+export async function loadSeries(expression: Expression, range: EvaluatedRange, select: SelectSeries): Promise<Loaded> {
+  const requests = requestsOf(expression, range);
   const answers = requests.length > 0 ? await select(requests) : [];
-  return new Map(reaches.map(({ selector }, index) => [selector, answers[index] ?? []]));
+  return new Map(reachesOf(expression).map(({ selector }, index) => [selector, answers[index] ?? []]));
 }
 
 interface Evaluation {

@@ -1,5 +1,6 @@
-import { evaluateAt, LOOKBACK_MS, loadSeries } from '#contract/metrics/evaluate.ts';
+import { type EvaluatedRange, evaluateAt, LOOKBACK_MS, loadSeries, requestsOf } from '#contract/metrics/evaluate.ts';
 import type { Expression } from '#contract/metrics/expression.ts';
+import { selectForeseen } from '#contract/metrics/foreseen.ts';
 import { parseExpression } from '#contract/metrics/parse.ts';
 import type { SelectSeries } from '#contract/metrics/series.ts';
 import type { Clock } from '#kernel/clock.ts';
@@ -39,24 +40,54 @@ export function sloCounter(deps: CountDeps): () => Promise<void> {
 /** Every SLO up to `whole`, the end of a minute in epoch ms. One that fails says why and is tried again. */
 export async function countMinutes(deps: CountDeps, whole: number): Promise<void> {
   const { db, log } = deps;
-  for (const slo of await rows(db, sql<SloRow>`SELECT * FROM slos WHERE enabled ORDER BY id`)) {
-    try {
-      await countOne(deps, slo, whole);
-    } catch (error) {
-      log.warn({ err: error, slo: slo.id, name: slo.name }, 'slo: could not be counted');
-      await sql`UPDATE slos SET error = ${(error as Error).message.slice(0, 500)} WHERE id = ${slo.id}`.execute(db);
+  const enabled = await rows(db, sql<SloRow>`SELECT * FROM slos WHERE enabled ORDER BY id`);
+  for (const [owner, slos] of Map.groupBy(enabled, ({ workspace_id }) => workspace_id)) {
+    const select = await selectOnce(deps, owner, slos, whole);
+    for (const slo of slos) {
+      try {
+        await countOne(db, slo, select, whole);
+      } catch (error) {
+        log.warn({ err: error, slo: slo.id, name: slo.name }, 'slo: could not be counted');
+        await sql`UPDATE slos SET error = ${(error as Error).message.slice(0, 500)} WHERE id = ${slo.id}`.execute(db);
+      }
     }
   }
   await sql`DELETE FROM slo_minutes WHERE minute < ${new Date(whole - KEPT_DAYS * 86_400_000)}`.execute(db);
 }
 
-/** Up to `whole`, unless another process has counted since this row was read. */
-export async function countOne({ db, selectFor }: CountDeps, slo: SloRow, whole: number): Promise<void> {
-  const last = slo.counted_to?.getTime() ?? whole - MINUTE;
+/** One question to the telemetry store for all of an owner's service levels. */
+function selectOnce(
+  { selectFor, log }: CountDeps,
+  owner: Owner,
+  slos: readonly SloRow[],
+  whole: number,
+): Promise<SelectSeries> {
+  const requests = slos.flatMap((slo) => {
+    const range = uncounted(slo, whole);
+    if (!range) return [];
+    try {
+      return [slo.good_query, slo.total_query].flatMap((query) => requestsOf(parseExpression(query), range));
+    } catch {
+      // What is wrong with a query is said where its service level is counted.
+      return [];
+    }
+  });
+  return selectForeseen(selectFor(owner), requests, (error) =>
+    log.warn({ err: error }, 'slos: one question for all failed, each asks by itself'),
+  );
+}
+
+/** The ends of the first and the last minute to count. */
+function uncounted({ counted_to }: SloRow, whole: number): EvaluatedRange | undefined {
+  const last = counted_to?.getTime() ?? whole - MINUTE;
   const from = Math.max(last + MINUTE, whole - (MOST_MINUTES - 1) * MINUTE);
-  if (from > whole) return;
-  const select = selectFor(slo.workspace_id);
-  const range = { from, to: whole, step: MINUTE };
+  return from > whole ? undefined : { from, to: whole, lookback: LOOKBACK_MS };
+}
+
+/** Up to `whole`, unless another process has counted since this row was read. */
+export async function countOne(db: Db, slo: SloRow, select: SelectSeries, whole: number): Promise<void> {
+  const range = uncounted(slo, whole);
+  if (!range) return;
   const good = await perMinute(parseExpression(slo.good_query), range, select);
   const total = await perMinute(parseExpression(slo.total_query), range, select);
   await transaction(db, async (tx) => {
@@ -83,12 +114,12 @@ export async function countOne({ db, selectFor }: CountDeps, slo: SloRow, whole:
 /** The sum of the expression's series at the end of each minute; minutes without any are left out. */
 async function perMinute(
   expression: Expression,
-  range: { from: number; to: number; step: number },
+  range: EvaluatedRange,
   select: SelectSeries,
 ): Promise<Map<number, number>> {
-  const loaded = await loadSeries(expression, { ...range, lookback: LOOKBACK_MS }, select);
+  const loaded = await loadSeries(expression, range, select);
   const counts = new Map<number, number>();
-  for (let end = range.from; end <= range.to; end += range.step) {
+  for (let end = range.from; end <= range.to; end += MINUTE) {
     const values = evaluateAt(expression, end, loaded)
       .map(({ value }) => value)
       .filter(Number.isFinite);

@@ -182,7 +182,7 @@ test('minutes are counted once, burn rates are series, and policies over them fi
   // Another process counted the same minutes while this one was frozen: nothing is counted twice.
   const stale = await rows(db, sql<SloRow>`SELECT * FROM slos WHERE id = ${made.body.id}`);
   await countMinutes(deps, START + 82 * MINUTE);
-  await countOne(deps, stale[0] as SloRow, START + 82 * MINUTE);
+  await countOne(db, stale[0] as SloRow, deps.selectFor(), START + 82 * MINUTE);
   await totalsAreSums(db, made.body.id);
   await sql`DELETE FROM slo_minutes WHERE minute < ${new Date(START + 30 * MINUTE)}`.execute(db);
   await totalsAreSums(db, made.body.id);

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { type Alert, type AlertState, type Alerts, stepAlerts } from '#contract/metrics/alerting.ts';
 import type { Point } from '#contract/metrics/binary.ts';
-import { evaluateAt, LOOKBACK_MS, loadSeries } from '#contract/metrics/evaluate.ts';
+import { type EvaluatedRange, evaluateAt, LOOKBACK_MS, loadSeries, requestsOf } from '#contract/metrics/evaluate.ts';
+import { selectForeseen } from '#contract/metrics/foreseen.ts';
 import { keepLabels, labelKey, type SelectSeries } from '#contract/metrics/series.ts';
 import type { Clock } from '#kernel/clock.ts';
 import { type Db, rows, sql, type Tx, transaction } from '#platform/db/db.ts';
@@ -9,7 +10,7 @@ import type { Owner } from '#platform/db/owner.ts';
 import type { Logger } from '#platform/observe/log.ts';
 import { counter, histogram } from '#platform/observe/metrics/instruments.ts';
 import { untraced, withSpan } from '#platform/observe/tracing.ts';
-import { compileCondition, type Evaluated } from '../condition.ts';
+import { type Compiled, compileCondition, type Evaluated } from '../condition.ts';
 import type { IncidentRow } from '../incident-row.ts';
 import { activeIncidents, addMembers, type Member, openIncident, resolveIncident } from '../incidents.ts';
 import { withLatched } from '../latch.ts';
@@ -35,17 +36,48 @@ export async function evaluatePolicies(deps: EvaluatorDeps, at: Date): Promise<v
   await withSpan('evaluate policies', { attributes: { 'caudal.policies': policies.length } }, async () => {
     // A span of each statement, four times a minute for ever, would say nothing.
     await untraced(async () => {
-      for (const policy of policies) await evaluateOne(deps, policy, at);
+      for (const [owner, theirs] of Map.groupBy(policies, ({ workspace_id }) => workspace_id)) {
+        const select = await selectOnce(deps, owner, theirs, at);
+        for (const policy of theirs) await evaluateOne(deps, policy, select, at);
+      }
       await settleOff(deps.db, at);
     });
   });
   histogram('caudal.policies.duration').record((performance.now() - begun) / 1000);
 }
 
-async function evaluateOne(deps: EvaluatorDeps, policy: PolicyRow, at: Date): Promise<void> {
+/** One question to the store for all policies of an owner: each would open the same files again. */
+function selectOnce(
+  { selectFor, log }: EvaluatorDeps,
+  owner: Owner,
+  policies: readonly PolicyRow[],
+  at: Date,
+): Promise<SelectSeries> {
+  const requests = policies.flatMap((policy) => {
+    const compiled = compiledOrNone(policy);
+    const parts = compiled?.latch ? [compiled.expression, compiled.latch] : compiled ? [compiled.expression] : [];
+    return parts.flatMap((part) => requestsOf(part, momentOf(at)));
+  });
+  return selectForeseen(selectFor(owner), requests, (error) =>
+    log.warn({ err: error }, 'policies: one question for all failed, each asks by itself'),
+  );
+}
+
+const momentOf = (at: Date): EvaluatedRange => ({ from: at.getTime(), to: at.getTime(), lookback: LOOKBACK_MS });
+
+/** What is wrong with a condition is said where its policy is evaluated. */
+function compiledOrNone({ condition }: PolicyRow): Compiled | undefined {
+  try {
+    return compileCondition(condition as Evaluated);
+  } catch {
+    return undefined;
+  }
+}
+
+async function evaluateOne(deps: EvaluatorDeps, policy: PolicyRow, select: SelectSeries, at: Date): Promise<void> {
   const { db, log } = deps;
   try {
-    const found = await find(deps, policy, at);
+    const found = await find(policy, select, at);
     await transaction(db, async (tx) => {
       const alerts = await readAlerts(tx, policy, at);
       const step = stepAlerts(alerts, found(alerts), {}, timingOf(policy), at.getTime());
@@ -69,13 +101,10 @@ async function evaluateOne(deps: EvaluatorDeps, policy: PolicyRow, at: Date): Pr
 }
 
 /** What meets the condition now, given what fired before (an absence lasts until its series is back). */
-async function find({ selectFor }: EvaluatorDeps, policy: PolicyRow, at: Date): Promise<(alerts: Alerts) => Point[]> {
+async function find(policy: PolicyRow, select: SelectSeries, at: Date): Promise<(alerts: Alerts) => Point[]> {
   const { expression, latch } = compileCondition(policy.condition as Evaluated);
-  const select = selectFor(policy.workspace_id);
-  const moment = at.getTime();
-  const range = { from: moment, to: moment, lookback: LOOKBACK_MS };
-  const found = evaluateAt(expression, moment, await loadSeries(expression, range, select));
-  const present = latch && evaluateAt(latch, moment, await loadSeries(latch, range, select));
+  const found = evaluateAt(expression, at.getTime(), await loadSeries(expression, momentOf(at), select));
+  const present = latch && evaluateAt(latch, at.getTime(), await loadSeries(latch, momentOf(at), select));
   return (alerts) => withLatched(found, alerts, present);
 }
 

@@ -215,6 +215,26 @@ test('metrics of every kind, as Prometheus would have them', { skip: needsDataba
     assert.equal(exemplars[0]?.value, 0.25);
   });
 
+  await t.test('many are asked together, each with its own time', async () => {
+    const end = START + 9 * 60_000;
+    const named = (value: string, from: number) =>
+      ({ matchers: [{ label: '__name__', op: '=', value }], from, to: end }) as const;
+    const requests = [
+      named('shop_stock', end - 120_000),
+      named('room_temperature_celsius', START - 86_400_000),
+      named('shop_stock', START - 3_000_000),
+      named('nobody', START),
+    ];
+    const answers = await reader.series(alice, requests);
+    assert.deepEqual(
+      answers.map((found) => found.map(({ times }) => times.length)),
+      [[3], [10], [10], []],
+    );
+    const alone = await Promise.all(requests.map(async (each) => (await reader.series(alice, [each]))[0]));
+    assert.deepEqual(answers, alone);
+    assert.deepEqual(await reader.series(alice, []), []);
+  });
+
   await t.test('everything, for what Caudal watches by itself, says whose it is', async () => {
     const request = {
       matchers: [{ label: '__name__', op: '=', value: 'shop_stock' }],

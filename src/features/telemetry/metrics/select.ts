@@ -22,6 +22,9 @@ interface Wanted {
   parts: Named[];
 }
 
+/** Requests that reach back alike, in ms, are read together: what asks for minutes does not read the day of another. */
+const REACHES_MS = [600_000, 3_900_000, Number.POSITIVE_INFINITY];
+
 /**
  * Every series that fits, with its samples, over what is buffered and what is in segments: one answer per request, in
  * their order. Names and labels are Prometheus', a plain name without unit and `_total` is understood too.
@@ -33,7 +36,21 @@ export async function selectSeries(
   visible: Visibility,
   requests: readonly SeriesRequest[],
 ): Promise<Series[][]> {
-  if (requests.length === 0) return [];
+  const latest = Math.max(...requests.map(({ to }) => to));
+  const reachOf = ({ from }: SeriesRequest): number => REACHES_MS.findIndex((reach) => latest - from <= reach);
+  const answers = new Map<SeriesRequest, Series[]>();
+  for (const alike of Map.groupBy(requests, reachOf).values()) {
+    const found = await selectTogether(store, visible, alike);
+    for (const [index, request] of alike.entries()) answers.set(request, found[index] ?? []);
+  }
+  return requests.map((request) => answers.get(request) ?? []);
+}
+
+async function selectTogether(
+  store: Store,
+  visible: Visibility,
+  requests: readonly SeriesRequest[],
+): Promise<Series[][]> {
   const from = Math.min(...requests.map((request) => request.from));
   const to = Math.max(...requests.map((request) => request.to));
   const described = await describedSeries(store, visible, requests, { from, to });
