@@ -1,3 +1,4 @@
+import { SerializerSelector } from '@fastify/fast-json-stringify-compiler';
 import swagger from '@fastify/swagger';
 import Ajv from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
@@ -59,6 +60,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
   requireAccessDeclaration(app);
   if (options.trace) await options.trace(app);
   useValidators(app);
+  useSerializers(app);
   acceptJson(app);
   secureHeaders(app);
   answerErrors(app);
@@ -149,6 +151,17 @@ function compiledWhenUsed(compile: () => Ajv.ValidateFunction): Ajv.ValidateFunc
   };
   validate.errors = null as Ajv.ValidateFunction['errors'];
   return validate as Ajv.ValidateFunction;
+}
+
+function useSerializers(app: App): void {
+  const compile = SerializerSelector()({}, {});
+  app.setSerializerCompiler((route) => {
+    let compiled: ((data: unknown) => string) | undefined;
+    return (data) => {
+      compiled ??= compile(route as Parameters<typeof compile>[0]) as (data: unknown) => string;
+      return compiled(data);
+    };
+  });
 }
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true });
