@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { request } from 'undici';
 import type { SendMail } from '#contract/mail.ts';
 import { isSloSeries, isUptimeSeries } from '#contract/metrics/catalogue.ts';
 import { NAME, type SelectSeries, type Series, type SeriesRequest } from '#contract/metrics/series.ts';
@@ -171,9 +170,7 @@ async function wait(ms: number, signal: AbortSignal): Promise<void> {
 
 /** The operator's own address: it may be a private one. */
 async function ping(url: string): Promise<void> {
-  const { statusCode, body } = await untraced(() =>
-    request(url, { headersTimeout: PING_TIMEOUT_MS, bodyTimeout: PING_TIMEOUT_MS }),
-  );
-  await body.dump();
-  if (statusCode >= 400) throw new Error(`the watchdog answered ${statusCode}`);
+  const response = await untraced(() => fetch(url, { signal: AbortSignal.timeout(PING_TIMEOUT_MS) }));
+  await response.body?.cancel();
+  if (!response.ok) throw new Error(`the watchdog answered ${response.status}`);
 }

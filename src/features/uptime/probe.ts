@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import { Agent, type buildConnector } from 'undici';
+import type { buildConnector } from 'undici';
 import type { UptimeCheck, UptimeResult } from '#contract/uptime.ts';
 import { CaudalError } from '#kernel/errors.ts';
 import { type AddressPolicy, literalAddress } from '#platform/http/address-policy.ts';
@@ -41,13 +41,14 @@ async function http(
   seen: { status: number | null; certificate_days: number | null },
 ): Promise<string | null> {
   const url = new URL(target);
-  const guarded = guardedConnector(deps.policy, deps.resolve, timeout_ms);
+  const guarded = await guardedConnector(deps.policy, deps.resolve, timeout_ms);
   const noting: buildConnector.connector = (options, callback) =>
     guarded(options, (...[failure, socket]) => {
       if (failure) return callback(failure, null);
       if (socket instanceof TLSSocket) seen.certificate_days = daysLeft(socket, deps.now());
       return callback(null, socket);
     });
+  const { Agent } = await import('undici');
   const agent = new Agent({ connect: noting, connections: 1, pipelining: 0 });
   try {
     const response = await agent.request({

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Agent, type Dispatcher } from 'undici';
+import type { Agent, Dispatcher } from 'undici';
 import { backoffDelay } from '#kernel/backoff.ts';
 import { formatBytes } from '#kernel/bytes.ts';
 import { CaudalError, type ErrorCode, fail } from '#kernel/errors.ts';
@@ -59,8 +59,9 @@ const WHOLE = [200, 204];
 export function createFetcher(options: FetcherOptions = {}): FetchToFile {
   const policy = addressPolicy(options.allowPrivate ?? []);
   return async (url, path, request) => {
-    const connect = guardedConnector(policy, options.resolve ?? systemResolve, request.limits.idle_ms);
-    const agent = new Agent({ connect, connections: 1, pipelining: 0 });
+    const connect = await guardedConnector(policy, options.resolve ?? systemResolve, request.limits.idle_ms);
+    const undici = await import('undici');
+    const agent = new undici.Agent({ connect, connections: 1, pipelining: 0 });
     const deadline = AbortSignal.timeout(request.limits.timeout_ms);
     const signal = request.signal ? AbortSignal.any([request.signal, deadline]) : deadline;
     try {

@@ -1,6 +1,6 @@
 import dns from 'node:dns';
 import type { LookupFunction } from 'node:net';
-import { buildConnector } from 'undici';
+import type { buildConnector } from 'undici';
 import { fail } from '#kernel/errors.ts';
 import { type AddressPolicy, literalAddress } from './address-policy.ts';
 
@@ -15,7 +15,12 @@ export const systemResolve: Resolve = (hostname) => dns.promises.lookup(hostname
  * socket really reached. The name is resolved once and those very addresses are dialled, so a second
  * answer of the name server's cannot slip in between.
  */
-export function guardedConnector(policy: AddressPolicy, resolve: Resolve, timeoutMs: number): buildConnector.connector {
+export async function guardedConnector(
+  policy: AddressPolicy,
+  resolve: Resolve,
+  timeoutMs: number,
+): Promise<buildConnector.connector> {
+  const undici = await import('undici');
   return (options, callback) => {
     const port = Number(options.port || (options.protocol === 'https:' ? 443 : 80));
     const literal = literalAddress(options.hostname);
@@ -23,7 +28,7 @@ export function guardedConnector(policy: AddressPolicy, resolve: Resolve, timeou
       callback(refused(options.hostname), null);
       return;
     }
-    const connect = buildConnector({
+    const connect = undici.buildConnector({
       timeout: timeoutMs,
       lookup: guardedLookup(policy, resolve, port),
       allowH2: false,

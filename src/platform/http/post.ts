@@ -1,4 +1,3 @@
-import { Agent } from 'undici';
 import { fail } from '#kernel/errors.ts';
 import { addressPolicy } from './address-policy.ts';
 import { guardedConnector, type Resolve, systemResolve } from './guarded-connector.ts';
@@ -30,8 +29,9 @@ export function createPoster(options: PosterOptions = {}): PostJson {
     if (!['http:', 'https:'].includes(url.protocol) || url.username !== '' || url.password !== '') {
       throw fail('url_refused', 'Only http and https URLs without credentials are called.');
     }
+    const { Agent } = await import('undici');
     const agent = new Agent({
-      connect: guardedConnector(policy, options.resolve ?? systemResolve, TIMEOUT_MS),
+      connect: await guardedConnector(policy, options.resolve ?? systemResolve, TIMEOUT_MS),
       pipelining: 0,
     });
     try {

@@ -1,4 +1,4 @@
-import { createTransport } from 'nodemailer';
+import type { Transporter } from 'nodemailer';
 import type { Mail } from '#contract/mail.ts';
 
 export interface SmtpOptions {
@@ -23,7 +23,29 @@ export function openMailer({ url, from }: SmtpOptions): Mailer {
   const { hostname } = new URL(url);
   const sender = from || `Caudal <caudal@${/^[\d.:[\]]+$/.test(hostname) ? 'localhost' : hostname}>`;
   const domain = /@([^\s@>]+)>?$/.exec(sender)?.[1] ?? 'localhost';
-  const transport = createTransport({
+  let opened: Promise<Transporter> | undefined;
+  return {
+    async send({ to, subject, text, html }, id) {
+      const message = { from: sender, to, subject, text, ...(html ? { html } : {}) };
+      const automatic = { 'Auto-Submitted': 'auto-generated', 'X-Auto-Response-Suppress': 'All' };
+      try {
+        opened ??= openTransport(url);
+        const transport = await opened;
+        await transport.sendMail({ ...message, messageId: `<${id}@${domain}>`, headers: automatic });
+      } catch (error) {
+        const code = (error as { responseCode?: number }).responseCode ?? 0;
+        if (code >= 500 && code < 600) throw new MailRefused((error as Error).message, { cause: error });
+        throw error;
+      }
+    },
+    close: () => void opened?.then((transport) => transport.close()),
+  };
+}
+
+/** Loaded with the first mail: it is a tenth of what a process that sends none would load. */
+async function openTransport(url: string): Promise<Transporter> {
+  const { createTransport } = await import('nodemailer');
+  return createTransport({
     url,
     connectionTimeout: TIMEOUT_MS,
     greetingTimeout: TIMEOUT_MS,
@@ -32,18 +54,4 @@ export function openMailer({ url, from }: SmtpOptions): Mailer {
     disableFileAccess: true,
     disableUrlAccess: true,
   });
-  return {
-    async send({ to, subject, text, html }, id) {
-      const message = { from: sender, to, subject, text, ...(html ? { html } : {}) };
-      const automatic = { 'Auto-Submitted': 'auto-generated', 'X-Auto-Response-Suppress': 'All' };
-      try {
-        await transport.sendMail({ ...message, messageId: `<${id}@${domain}>`, headers: automatic });
-      } catch (error) {
-        const code = (error as { responseCode?: number }).responseCode ?? 0;
-        if (code >= 500 && code < 600) throw new MailRefused((error as Error).message, { cause: error });
-        throw error;
-      }
-    },
-    close: () => transport.close(),
-  };
 }
