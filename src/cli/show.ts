@@ -2,6 +2,7 @@ import type { Accounting } from '#contract/accounting.ts';
 import type { File } from '#contract/files.ts';
 import type { Task } from '#contract/tasks.ts';
 import { formatDuration } from '#kernel/duration.ts';
+import { type Context, EXIT } from './command.ts';
 import { type Style, type Terminal, visible } from './terminal.ts';
 import { alignmentOf, cell, textTable } from './text-table.ts';
 
@@ -9,6 +10,20 @@ import { alignmentOf, cell, textTable } from './text-table.ts';
 export interface List<T> {
   items: T[];
   next_cursor: string | null;
+}
+
+/** A list as JSON or as a table, an empty one in the words for it. */
+export function showList<T>(
+  { terminal, flag }: Context,
+  list: List<T>,
+  titles: string[],
+  row: (item: T) => string[],
+  empty?: string,
+): number {
+  if (flag('json')) terminal.json(list);
+  else if (list.items.length === 0 && empty !== undefined) terminal.note(empty);
+  else terminal.line(textTable(terminal, titles, list.items.map(row)));
+  return EXIT.ok;
 }
 
 export interface RowsAnswer {

@@ -15,10 +15,11 @@ const CELL = 48;
  */
 export function textTable(
   terminal: Terminal,
-  columns: TextColumn[],
+  titles: readonly (string | TextColumn)[],
   rows: string[][],
   widest = terminal.tty ? CELL : Number.POSITIVE_INFINITY,
 ): string {
+  const columns = titles.map((title): TextColumn => (typeof title === 'string' ? { name: title } : title));
   const cells = rows.map((row) => row.map((cell) => clip(printable(cell), widest)));
   const widths = columns.map((column, index) =>
     Math.max(displayWidth(visible(column.name)), ...cells.map((row) => displayWidth(row[index] ?? ''))),

@@ -1,8 +1,7 @@
 import type { Incident, IncidentHistory } from '#contract/incidents.ts';
 import { segment } from '../client.ts';
 import { type Command, type Context, EXIT, UsageError } from '../command.ts';
-import { instant, type List, showFacts } from '../show.ts';
-import { textTable } from '../text-table.ts';
+import { instant, type List, showFacts, showList } from '../show.ts';
 
 export const command: Command = {
   usage: 'incidents [list | show ID | ack ID]',
@@ -33,28 +32,19 @@ export const command: Command = {
 };
 
 async function list(context: Context): Promise<number> {
-  const { terminal } = context;
   const query = { limit: 100, ...(context.flag('all') ? {} : { state: 'active' }) };
   const answer = await (await context.client()).get<List<Incident>>('incidents', query);
-  if (context.flag('json')) {
-    terminal.json(answer);
-    return EXIT.ok;
-  }
-  if (answer.items.length === 0) terminal.note(context.flag('all') ? 'none so far' : 'nothing is broken');
   const titles = ['id', 'state', 'severity', 'what', 'since (UTC)', 'until', 'taken on by'];
-  const rows = answer.items.map((incident) => [
-    ...[incident.id, incident.state, incident.severity, incident.title],
-    ...[instant(incident.opened_at), instant(incident.resolved_at), incident.acknowledged_by ?? ''],
-  ]);
-  if (rows.length === 0) return EXIT.ok;
-  terminal.line(
-    textTable(
-      terminal,
-      titles.map((name) => ({ name })),
-      rows,
-    ),
+  return showList(
+    context,
+    answer,
+    titles,
+    (incident) => [
+      ...[incident.id, incident.state, incident.severity, incident.title],
+      ...[instant(incident.opened_at), instant(incident.resolved_at), incident.acknowledged_by ?? ''],
+    ],
+    context.flag('all') ? 'none so far' : 'nothing is broken',
   );
-  return EXIT.ok;
 }
 
 function show({ terminal, flag }: Context, incident: IncidentHistory): number {

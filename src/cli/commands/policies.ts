@@ -2,8 +2,7 @@ import type { Policy } from '#contract/policies.ts';
 import { segment } from '../client.ts';
 import { type Command, type Context, EXIT, UsageError } from '../command.ts';
 import { deliver } from '../formats.ts';
-import { instant, type List, showFacts } from '../show.ts';
-import { textTable } from '../text-table.ts';
+import { instant, type List, showFacts, showList } from '../show.ts';
 
 export const command: Command = {
   usage: 'policies [list | show ID | on ID | off ID | export]',
@@ -44,25 +43,12 @@ async function print(context: Context): Promise<number> {
 }
 
 async function list(context: Context): Promise<number> {
-  const { terminal } = context;
   const answer = await (await context.client()).get<List<Policy>>('policies', { limit: 200 });
-  if (context.flag('json')) {
-    terminal.json(answer);
-    return EXIT.ok;
-  }
   const titles = ['id', 'name', 'state', 'severity', 'for', 'fired', 'taken on', 'flapped', 'silenced'];
-  const rows = answer.items.map(({ record, ...policy }) => [
+  return showList(context, answer, titles, ({ record, ...policy }) => [
     ...[policy.id, policy.name, policy.state, policy.severity, policy.for],
     ...[record.fired, record.acknowledged, record.flapped, record.silenced].map(String),
   ]);
-  terminal.line(
-    textTable(
-      terminal,
-      titles.map((name) => ({ name })),
-      rows,
-    ),
-  );
-  return EXIT.ok;
 }
 
 function show({ terminal, flag }: Context, policy: Policy): number {

@@ -1,8 +1,7 @@
 import type { Slo } from '#contract/slos.ts';
 import { type Command, type Context, EXIT, UsageError } from '../command.ts';
 import { deliver } from '../formats.ts';
-import type { List } from '../show.ts';
-import { textTable } from '../text-table.ts';
+import { type List, showList } from '../show.ts';
 
 export const command: Command = {
   usage: 'slo [list | export]',
@@ -30,26 +29,13 @@ export const command: Command = {
 const percent = (share: number | null): string => (share === null ? '' : `${Number((share * 100).toFixed(3))} %`);
 
 async function list(context: Context): Promise<number> {
-  const { terminal } = context;
   const answer = await (await context.client()).get<List<Slo>>('slos', { limit: 200 });
-  if (context.flag('json')) {
-    terminal.json(answer);
-    return EXIT.ok;
-  }
   const titles = ['name', 'state', 'target', 'now', 'budget left', 'burn 1h', 'burn 6h', 'events'];
-  const rows = answer.items.map((slo) => {
+  return showList(context, answer, titles, (slo) => {
     const burn = (window: string) => slo.burn.find((each) => each.window === window)?.rate;
     return [
       ...[slo.name, slo.state, percent(slo.objectives[0]?.target ?? null), percent(slo.sli), percent(slo.budget_left)],
       ...[burn('1h')?.toFixed(1) ?? '', burn('6h')?.toFixed(1) ?? '', String(Math.round(slo.total))],
     ];
   });
-  terminal.line(
-    textTable(
-      terminal,
-      titles.map((name) => ({ name })),
-      rows,
-    ),
-  );
-  return EXIT.ok;
 }

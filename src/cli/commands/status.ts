@@ -42,13 +42,7 @@ export const command: Command = {
       ...[name ?? roles.join(','), painted(terminal, state), String(pid), address ?? ''],
       ...[formatDuration(Math.max(1, Date.now() - Date.parse(started_at))), loadOf(load), host],
     ]);
-    terminal.line(
-      textTable(
-        terminal,
-        titles.map((name) => ({ name })),
-        rows,
-      ),
-    );
+    terminal.line(textTable(terminal, titles, rows));
     terminal.line();
     for (const line of poolLines(pool)) terminal.line(line);
     for (const line of deathLines(items)) terminal.line(terminal.paint('yellow', line));

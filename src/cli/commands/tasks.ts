@@ -3,8 +3,7 @@ import { segment } from '../client.ts';
 import { type Command, type Context, EXIT } from '../command.ts';
 import { followTask } from '../follow.ts';
 import { startProgress } from '../progress.ts';
-import { instant, type List, lasted, painted, showError, showFacts } from '../show.ts';
-import { textTable } from '../text-table.ts';
+import { instant, type List, lasted, painted, showError, showFacts, showList } from '../show.ts';
 
 export const command: Command = {
   usage: 'tasks [ID] [--follow | --cancel | --retry]',
@@ -73,21 +72,9 @@ async function list(context: Context): Promise<number> {
   const { terminal, text } = context;
   const query = { limit: text('limit') ?? '50', kind: text('kind'), status: text('status') };
   const answer = await (await context.client()).get<List<Task>>('tasks', query);
-  if (context.flag('json')) {
-    terminal.json(answer);
-    return EXIT.ok;
-  }
   const titles = ['id', 'kind', 'status', 'progress', 'created (UTC)', 'took', 'reason'];
-  const rows = answer.items.map((task) => [
+  return showList(context, answer, titles, (task) => [
     ...[task.id, task.kind, painted(terminal, task.status), `${Math.round(task.progress)} %`],
     ...[instant(task.created_at), lasted(task), task.error?.message ?? ''],
   ]);
-  terminal.line(
-    textTable(
-      terminal,
-      titles.map((name) => ({ name })),
-      rows,
-    ),
-  );
-  return EXIT.ok;
 }

@@ -1,8 +1,8 @@
 import { parseDuration } from '#kernel/duration.ts';
 import { segment } from '../client.ts';
 import { type Command, type Context, EXIT, UsageError } from '../command.ts';
-import { instant, type List } from '../show.ts';
-import { cell, textTable } from '../text-table.ts';
+import { instant, type List, showList } from '../show.ts';
+import { cell } from '../text-table.ts';
 
 interface Token {
   id: string;
@@ -66,23 +66,10 @@ async function create(context: Context, name: string): Promise<number> {
 }
 
 async function list(context: Context): Promise<number> {
-  const { terminal } = context;
   const answer = await (await context.client()).get<List<Token>>('tokens');
-  if (context.flag('json')) {
-    terminal.json(answer);
-    return EXIT.ok;
-  }
   const titles = ['id', 'name', 'begins', 'scopes', 'expires', 'last used'];
-  const rows = answer.items.map((token) => [
+  return showList(context, answer, titles, (token) => [
     ...[token.id, token.name, cell(token.prefix), token.scopes.join(' ')],
     ...[instant(token.expires_at) || 'never', instant(token.last_used_at) || 'never'],
   ]);
-  terminal.line(
-    textTable(
-      terminal,
-      titles.map((name) => ({ name })),
-      rows,
-    ),
-  );
-  return EXIT.ok;
 }

@@ -1,8 +1,7 @@
 import type { UptimeCheck } from '#contract/uptime.ts';
 import { segment } from '../client.ts';
 import { type Command, type Context, EXIT, UsageError } from '../command.ts';
-import { instant, type List } from '../show.ts';
-import { textTable } from '../text-table.ts';
+import { instant, type List, showList } from '../show.ts';
 
 export const command: Command = {
   usage: 'uptime [list | add NAME TARGET | remove ID]',
@@ -40,28 +39,17 @@ export const command: Command = {
 };
 
 async function list(context: Context): Promise<number> {
-  const { terminal } = context;
   const answer = await (await context.client()).get<List<UptimeCheck>>('uptime-checks', { limit: 200 });
-  if (context.flag('json')) {
-    terminal.json(answer);
-    return EXIT.ok;
-  }
-  if (answer.items.length === 0) {
-    terminal.note('no checks; caudal uptime add NAME TARGET makes one');
-    return EXIT.ok;
-  }
   const titles = ['id', 'name', 'state', 'target', 'latency', 'certificate', '24 h', 'seen (UTC)', 'reason'];
-  const rows = answer.items.map(({ last, availability, ...check }) => [
-    ...[check.id, check.name, check.state, check.target, last ? `${last.latency_ms} ms` : ''],
-    ...[last?.certificate_days == null ? '' : `${Math.floor(last.certificate_days)} d`],
-    ...[availability === null ? '' : `${(availability * 100).toFixed(2)} %`, instant(last?.at), last?.error ?? ''],
-  ]);
-  terminal.line(
-    textTable(
-      terminal,
-      titles.map((name) => ({ name })),
-      rows,
-    ),
+  return showList(
+    context,
+    answer,
+    titles,
+    ({ last, availability, ...check }) => [
+      ...[check.id, check.name, check.state, check.target, last ? `${last.latency_ms} ms` : ''],
+      ...[last?.certificate_days == null ? '' : `${Math.floor(last.certificate_days)} d`],
+      ...[availability === null ? '' : `${(availability * 100).toFixed(2)} %`, instant(last?.at), last?.error ?? ''],
+    ],
+    'no checks; caudal uptime add NAME TARGET makes one',
   );
-  return EXIT.ok;
 }

@@ -2,7 +2,7 @@ import type { Topic } from '#contract/events.ts';
 import type { Delivery } from '#contract/webhooks.ts';
 import { type Client, segment } from '../client.ts';
 import { type Command, type Context, EXIT, UsageError } from '../command.ts';
-import { count, instant, type List } from '../show.ts';
+import { count, instant, type List, showList } from '../show.ts';
 import { textTable } from '../text-table.ts';
 
 export const command: Command = {
@@ -58,37 +58,18 @@ async function list(context: Context, client: Client): Promise<number> {
     const rows = found.map(({ topic, subscription: { id, webhook_url, backlog, error } }) => [
       ...[topic, id, webhook_url ?? '', count(backlog), error?.message ?? ''],
     ]);
-    terminal.line(
-      textTable(
-        terminal,
-        titles.map((name) => ({ name })),
-        rows,
-      ),
-    );
+    terminal.line(textTable(terminal, titles, rows));
   }
   return EXIT.ok;
 }
 
 async function deliveries(context: Context, client: Client, path: string): Promise<number> {
-  const { terminal } = context;
   const query = { limit: context.text('limit'), state: context.text('state') };
   const answer = await client.get<List<Delivery>>(`${path}/deliveries`, query);
-  if (context.flag('json')) {
-    terminal.json(answer);
-    return EXIT.ok;
-  }
   const titles = ['id', 'state', 'events', 'attempts', 'answer', 'made (UTC)', 'next (UTC)', 'trouble'];
-  const rows = answer.items.map((each) => [
+  return showList(context, answer, titles, (each) => [
     ...[each.id, each.state, count(each.last_offset - each.first_offset + 1), String(each.attempts)],
     ...[String(each.status ?? ''), instant(each.created_at), each.next_at ? instant(each.next_at) : ''],
     each.error ?? '',
   ]);
-  terminal.line(
-    textTable(
-      terminal,
-      titles.map((name) => ({ name })),
-      rows,
-    ),
-  );
-  return EXIT.ok;
 }
