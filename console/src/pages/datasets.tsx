@@ -1,13 +1,10 @@
-import { Box, Button, Table, Text } from '@mantine/core';
-import { useInfiniteQuery } from '@tanstack/react-query';
+import { Box, Table, Text } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import type { Dataset } from '../../../src/contract/datasets.ts';
-import { get, type Page as ListPage, pagePath } from '../api.ts';
 import { formatBytes, formatNumber } from '../parts/format.ts';
 import { PageLink } from '../parts/frame/link.tsx';
 import { Page } from '../parts/frame/page.tsx';
-import { Problem } from '../parts/frame/problem.tsx';
-import { Waiting } from '../parts/frame/waiting.tsx';
+import { PagedList, usePages } from '../parts/frame/pages.tsx';
 import { Time } from '../parts/time.tsx';
 
 const QUIET_MS = 5_000;
@@ -23,59 +20,40 @@ export function DatasetsPage() {
 
 function Datasets() {
   const { t } = useTranslation();
-  const datasets = useInfiniteQuery({
-    queryKey: ['datasets'],
-    initialPageParam: '',
-    queryFn: ({ pageParam, signal }) => get<ListPage<Dataset>>(pagePath('/datasets?limit=100', pageParam), signal),
-    getNextPageParam: (last) => last.next_cursor,
-    refetchInterval: QUIET_MS,
-  });
-  if (datasets.isPending) return <Waiting />;
-  if (datasets.isError) return <Problem error={datasets.error} />;
-  const items = datasets.data.pages.flatMap((page) => page.items);
-  if (items.length === 0) {
-    return (
-      <Text c="dimmed" ta="center" py="xl">
-        {t('data.empty')} <PageLink to="/">{t('data.toFiles')}</PageLink>
-      </Text>
-    );
-  }
+  const { query, items } = usePages<Dataset>(['datasets'], '/datasets?limit=100', () => QUIET_MS);
+  const empty = (
+    <>
+      {t('data.empty')} <PageLink to="/">{t('data.toFiles')}</PageLink>
+    </>
+  );
   return (
-    <Box className="surface">
-      <Table verticalSpacing="sm" highlightOnHover>
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th>{t('data.name')}</Table.Th>
-            <Table.Th className="number">{t('data.rows')}</Table.Th>
-            <Table.Th className="number" visibleFrom="sm">
-              {t('data.columns')}
-            </Table.Th>
-            <Table.Th className="number" visibleFrom="sm">
-              {t('data.size')}
-            </Table.Th>
-            <Table.Th className="number" visibleFrom="md">
-              {t('data.version')}
-            </Table.Th>
-            <Table.Th visibleFrom="md">{t('data.updated')}</Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {items.map((dataset) => (
-            <DatasetRow key={dataset.id} dataset={dataset} />
-          ))}
-        </Table.Tbody>
-      </Table>
-      {datasets.hasNextPage && (
-        <Button
-          variant="subtle"
-          m="sm"
-          loading={datasets.isFetchingNextPage}
-          onClick={() => void datasets.fetchNextPage()}
-        >
-          {t('frame.more')}
-        </Button>
-      )}
-    </Box>
+    <PagedList query={query} count={items.length} empty={empty}>
+      <Box className="surface">
+        <Table verticalSpacing="sm" highlightOnHover>
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th>{t('data.name')}</Table.Th>
+              <Table.Th className="number">{t('data.rows')}</Table.Th>
+              <Table.Th className="number" visibleFrom="sm">
+                {t('data.columns')}
+              </Table.Th>
+              <Table.Th className="number" visibleFrom="sm">
+                {t('data.size')}
+              </Table.Th>
+              <Table.Th className="number" visibleFrom="md">
+                {t('data.version')}
+              </Table.Th>
+              <Table.Th visibleFrom="md">{t('data.updated')}</Table.Th>
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {items.map((dataset) => (
+              <DatasetRow key={dataset.id} dataset={dataset} />
+            ))}
+          </Table.Tbody>
+        </Table>
+      </Box>
+    </PagedList>
   );
 }
 

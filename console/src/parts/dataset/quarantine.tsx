@@ -1,13 +1,11 @@
 import { Box, Button, Checkbox, Code, Group, SegmentedControl, Stack, Table, Text } from '@mantine/core';
-import { useInfiniteQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { QuarantineItem } from '../../../../src/contract/datasets.ts';
-import { datasetPath, get, type Page, pagePath } from '../../api.ts';
+import { datasetPath } from '../../api.ts';
 import { formatNumber } from '../format.ts';
 import { PageLink } from '../frame/link.tsx';
-import { Problem } from '../frame/problem.tsx';
-import { Waiting } from '../frame/waiting.tsx';
+import { PagedList, usePages } from '../frame/pages.tsx';
 import { ReplayDialog } from './replay-dialog.tsx';
 import type { ProfiledDataset } from './schema.tsx';
 
@@ -20,17 +18,8 @@ export function Quarantine({ dataset }: { dataset: ProfiledDataset }) {
   const [state, setState] = useState<State>('open');
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const [replaying, setReplaying] = useState(false);
-  const found = useInfiniteQuery({
-    queryKey: ['quarantine', name, state, quarantined],
-    initialPageParam: '',
-    queryFn: ({ pageParam, signal }) =>
-      get<Page<QuarantineItem>>(
-        pagePath(`${datasetPath(name)}/quarantine?limit=100&state=${state}`, pageParam),
-        signal,
-      ),
-    getNextPageParam: (last) => last.next_cursor,
-  });
-  const items = found.data?.pages.flatMap((page) => page.items) ?? [];
+  const path = `${datasetPath(name)}/quarantine?limit=100&state=${state}`;
+  const { query, items } = usePages<QuarantineItem>(['quarantine', name, state, quarantined], path);
   const ids = items.flatMap(({ id }) => (chosen.has(id) ? [id] : []));
   return (
     <Stack>
@@ -52,19 +41,13 @@ export function Quarantine({ dataset }: { dataset: ProfiledDataset }) {
           </Button>
         )}
       </Group>
-      {found.isPending && <Waiting />}
-      {found.isError && <Problem error={found.error} />}
-      {found.isSuccess && items.length === 0 && (
-        <Text c="dimmed" ta="center" py="xl">
-          {t(state === 'open' ? 'quarantine.empty' : 'quarantine.noneReplayed')}
-        </Text>
-      )}
-      {items.length > 0 && <Records items={items} state={state} chosen={chosen} onChoose={setChosen} />}
-      {found.hasNextPage && (
-        <Button variant="subtle" loading={found.isFetchingNextPage} onClick={() => void found.fetchNextPage()}>
-          {t('frame.more')}
-        </Button>
-      )}
+      <PagedList
+        query={query}
+        count={items.length}
+        empty={t(state === 'open' ? 'quarantine.empty' : 'quarantine.noneReplayed')}
+      >
+        <Records items={items} state={state} chosen={chosen} onChoose={setChosen} />
+      </PagedList>
       <ReplayDialog
         dataset={dataset}
         ids={ids.length > 0 ? ids : null}

@@ -1,46 +1,25 @@
-import { Badge, Box, Button, Group, Stack, Text } from '@mantine/core';
-import { useInfiniteQuery } from '@tanstack/react-query';
+import { Badge, Box, Group, Stack, Text } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import type { Source } from '../../../../src/contract/datasets.ts';
-import { datasetPath, get, type Page, pagePath } from '../../api.ts';
+import { datasetPath } from '../../api.ts';
 import { formatNumber, formatValue } from '../format.ts';
 import { PageLink } from '../frame/link.tsx';
-import { Problem } from '../frame/problem.tsx';
-import { Waiting } from '../frame/waiting.tsx';
+import { PagedList, usePages } from '../frame/pages.tsx';
 import { Time } from '../time.tsx';
 import { Accounting } from './accounting.tsx';
 
 /** What brought rows in, newest first, each with its account, its trace and what was read from the file itself. */
 export function Sources({ name }: { name: string }) {
   const { t } = useTranslation();
-  const sources = useInfiniteQuery({
-    queryKey: ['sources', name],
-    initialPageParam: '',
-    queryFn: ({ pageParam, signal }) =>
-      get<Page<Source>>(pagePath(`${datasetPath(name)}/sources?limit=50`, pageParam), signal),
-    getNextPageParam: (last) => last.next_cursor,
-  });
-  if (sources.isPending) return <Waiting />;
-  if (sources.isError) return <Problem error={sources.error} />;
-  const items = sources.data.pages.flatMap((page) => page.items);
-  if (items.length === 0) {
-    return (
-      <Text c="dimmed" ta="center" py="xl">
-        {t('sources.empty')}
-      </Text>
-    );
-  }
+  const { query, items } = usePages<Source>(['sources', name], `${datasetPath(name)}/sources?limit=50`);
   return (
-    <Stack>
-      {items.map((source) => (
-        <SourceCard key={source.id} source={source} />
-      ))}
-      {sources.hasNextPage && (
-        <Button variant="subtle" loading={sources.isFetchingNextPage} onClick={() => void sources.fetchNextPage()}>
-          {t('frame.more')}
-        </Button>
-      )}
-    </Stack>
+    <PagedList query={query} count={items.length} empty={t('sources.empty')}>
+      <Stack>
+        {items.map((source) => (
+          <SourceCard key={source.id} source={source} />
+        ))}
+      </Stack>
+    </PagedList>
   );
 }
 

@@ -1,14 +1,12 @@
-import { Box, Button, Table, Text } from '@mantine/core';
-import { useInfiniteQuery } from '@tanstack/react-query';
+import { Box, Table, Text } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import type { Task } from '../../../../src/contract/tasks.ts';
 import type { VideoOutput } from '../../../../src/contract/video.ts';
-import { get, type Page, pagePath } from '../../api.ts';
 import { useUploads } from '../../uploads/store.ts';
 import { UploadRow } from '../files/upload-row.tsx';
 import { PageLink } from '../frame/link.tsx';
-import { Problem, Words } from '../frame/problem.tsx';
-import { Waiting } from '../frame/waiting.tsx';
+import { PagedList, usePages } from '../frame/pages.tsx';
+import { Words } from '../frame/problem.tsx';
 import { Time } from '../time.tsx';
 import { isOpen } from './follow-task.ts';
 import { nameOf } from './name.ts';
@@ -21,53 +19,36 @@ const QUIET_MS = 5_000;
 export function VideoTable() {
   const { t } = useTranslation();
   const uploads = useUploads().filter(({ video }) => video !== undefined);
-  const tasks = useInfiniteQuery({
-    queryKey: ['videos'],
-    initialPageParam: '',
-    queryFn: ({ pageParam, signal }) => get<Page<Task>>(pagePath('/tasks?kind=video&limit=50', pageParam), signal),
-    getNextPageParam: (last) => last.next_cursor,
-    refetchInterval: ({ state }) => (state.data?.pages.some((page) => page.items.some(isOpen)) ? LIVE_MS : QUIET_MS),
-  });
-  if (tasks.isPending) return <Waiting />;
-  const items = tasks.data?.pages.flatMap((page) => page.items) ?? [];
-  if (tasks.isError && items.length === 0) return <Problem error={tasks.error} />;
-  if (items.length + uploads.length === 0) {
-    return (
-      <Text c="dimmed" ta="center" py="xl">
-        {t('video.empty')}
-      </Text>
-    );
-  }
+  const { query, items } = usePages<Task>(['videos'], '/tasks?kind=video&limit=50', (known) =>
+    known.some(isOpen) ? LIVE_MS : QUIET_MS,
+  );
   return (
-    <Box className="surface">
-      <Table verticalSpacing="sm" layout="fixed" className="files">
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th>{t('video.name')}</Table.Th>
-            <Table.Th className="files-state video-state">{t('files.state')}</Table.Th>
-            <Table.Th className="number files-rows" visibleFrom="md">
-              {t('video.clips')}
-            </Table.Th>
-            <Table.Th className="files-time" visibleFrom="md">
-              {t('video.created')}
-            </Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {uploads.map((upload) => (
-            <UploadRow key={upload.key} upload={upload} columns={UPLOAD_COLUMNS} />
-          ))}
-          {items.map((task) => (
-            <VideoRow key={task.id} task={task} />
-          ))}
-        </Table.Tbody>
-      </Table>
-      {tasks.hasNextPage && (
-        <Button variant="subtle" m="sm" loading={tasks.isFetchingNextPage} onClick={() => void tasks.fetchNextPage()}>
-          {t('frame.more')}
-        </Button>
-      )}
-    </Box>
+    <PagedList query={query} count={items.length + uploads.length} empty={t('video.empty')}>
+      <Box className="surface">
+        <Table verticalSpacing="sm" layout="fixed" className="files">
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th>{t('video.name')}</Table.Th>
+              <Table.Th className="files-state video-state">{t('files.state')}</Table.Th>
+              <Table.Th className="number files-rows" visibleFrom="md">
+                {t('video.clips')}
+              </Table.Th>
+              <Table.Th className="files-time" visibleFrom="md">
+                {t('video.created')}
+              </Table.Th>
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {uploads.map((upload) => (
+              <UploadRow key={upload.key} upload={upload} columns={UPLOAD_COLUMNS} />
+            ))}
+            {items.map((task) => (
+              <VideoRow key={task.id} task={task} />
+            ))}
+          </Table.Tbody>
+        </Table>
+      </Box>
+    </PagedList>
   );
 }
 
