@@ -3,9 +3,9 @@ import { printExpression } from '#contract/metrics/print.ts';
 import type { Condition, Notify, Policy, PolicyInput, PolicyPatch, Severity } from '#contract/policies.ts';
 import type { Principal } from '#contract/principal.ts';
 import { fail } from '#kernel/errors.ts';
-import { isUuid, newId } from '#kernel/ids.ts';
-import { type Db, first, rows, sql, type Tx, uniqueViolation } from '#platform/db/db.ts';
-import { type Owner, ownerFor, scopeOf, visibleTo } from '#platform/db/owner.ts';
+import { newId } from '#kernel/ids.ts';
+import { type Db, rows, sql, type Tx, uniqueViolation } from '#platform/db/db.ts';
+import { findVisible, listVisible, type Owner, ownerFor, scopeOf } from '#platform/db/owner.ts';
 import { BUILTIN_POLICIES, type BuiltinKey, type BuiltinPolicy } from './builtin.ts';
 import { compileCondition, type Evaluated } from './condition.ts';
 
@@ -59,18 +59,12 @@ const LISTED = sql`
     FROM incidents i WHERE i.policy_id = p.id AND i.opened_at > now() - make_interval(days => ${RECORD_DAYS})) r ON true`;
 
 export function listPolicies(db: Db, principal: Principal, after: string | null, limit: number): Promise<ListedRow[]> {
-  return rows(
-    db,
-    sql<ListedRow>`${LISTED} WHERE ${visibleTo(principal, 'p.workspace_id')}
-      AND (${after}::uuid IS NULL OR p.id < ${after}) ORDER BY p.id DESC LIMIT ${limit}`,
-  );
+  return listVisible(db, LISTED, principal, after, limit);
 }
 
 /** @throws policy_not_found */
 export async function getPolicy(db: Db, principal: Principal, id: string): Promise<ListedRow> {
-  const found = isUuid(id)
-    ? await first(db, sql<ListedRow>`${LISTED} WHERE p.id = ${id} AND ${visibleTo(principal, 'p.workspace_id')}`)
-    : undefined;
+  const found = await findVisible<ListedRow>(db, LISTED, principal, id);
   if (!found) throw fail('policy_not_found', 'There is no such policy here.');
   return found;
 }

@@ -1,9 +1,9 @@
 import type { Principal } from '#contract/principal.ts';
 import type { UptimeCheck, UptimeInput, UptimePatch, UptimeResult } from '#contract/uptime.ts';
 import { fail, invalid } from '#kernel/errors.ts';
-import { isUuid, newId } from '#kernel/ids.ts';
-import { type Db, first, rows, sql, uniqueViolation } from '#platform/db/db.ts';
-import { type Owner, ownerFor, scopeOf, visibleTo } from '#platform/db/owner.ts';
+import { newId } from '#kernel/ids.ts';
+import { type Db, sql, uniqueViolation } from '#platform/db/db.ts';
+import { findVisible, listVisible, type Owner, ownerFor, scopeOf } from '#platform/db/owner.ts';
 import { hostAndPort } from './probe.ts';
 
 export interface CheckRow {
@@ -44,18 +44,12 @@ const LISTED = sql`
     ORDER BY at DESC LIMIT 1) r ON true`;
 
 export function listChecks(db: Db, principal: Principal, after: string | null, limit: number): Promise<ListedCheck[]> {
-  return rows(
-    db,
-    sql<ListedCheck>`${LISTED} WHERE ${visibleTo(principal, 'c.workspace_id')} AND (${after}::uuid IS NULL OR c.id < ${after})
-      ORDER BY c.id DESC LIMIT ${limit}`,
-  );
+  return listVisible(db, LISTED, principal, after, limit);
 }
 
 /** @throws uptime_check_not_found */
 export async function getCheck(db: Db, principal: Principal, id: string): Promise<ListedCheck> {
-  const found = isUuid(id)
-    ? await first(db, sql<ListedCheck>`${LISTED} WHERE c.id = ${id} AND ${visibleTo(principal, 'c.workspace_id')}`)
-    : undefined;
+  const found = await findVisible<ListedCheck>(db, LISTED, principal, id);
   if (!found) throw fail('uptime_check_not_found', 'There is no such uptime check here.');
   return found;
 }

@@ -1,3 +1,4 @@
+import type { RawBuilder } from 'kysely';
 import type { Principal } from '#contract/principal.ts';
 import { fail } from '#kernel/errors.ts';
 import { isUuid } from '#kernel/ids.ts';
@@ -27,19 +28,22 @@ export function ownedBy(owner: Owner, column = 'workspace_id') {
   return sql<boolean>`${sql.ref(column)} IS NOT DISTINCT FROM ${owner}::uuid`;
 }
 
-type OwnedTable = 'dashboards' | 'slos' | 'silences';
+/** A table, or a query over one that gives `id` and `workspace_id`. */
+type Owned = 'dashboards' | 'slos' | 'silences' | RawBuilder<unknown>;
+
+const itemsOf = (owned: Owned) => sql`${typeof owned === 'string' ? sql.table(owned) : sql`(${owned})`} AS items`;
 
 /** A page of those that the caller may see, newest first, after the id of the last one of the page before. */
 export function listVisible<Row>(
   db: Db,
-  table: OwnedTable,
+  owned: Owned,
   principal: Principal,
   after: string | null,
   limit: number,
 ): Promise<Row[]> {
   return rows(
     db,
-    sql<Row>`SELECT * FROM ${sql.table(table)} WHERE ${visibleTo(principal)} AND (${after}::uuid IS NULL OR id < ${after})
+    sql<Row>`SELECT * FROM ${itemsOf(owned)} WHERE ${visibleTo(principal)} AND (${after}::uuid IS NULL OR id < ${after})
       ORDER BY id DESC LIMIT ${limit}`,
   );
 }
@@ -47,12 +51,12 @@ export function listVisible<Row>(
 /** One that the caller may see; undefined also for what is no id. */
 export async function findVisible<Row>(
   db: Db,
-  table: OwnedTable,
+  owned: Owned,
   principal: Principal,
   id: string,
 ): Promise<Row | undefined> {
   if (!isUuid(id)) return undefined;
-  return first(db, sql<Row>`SELECT * FROM ${sql.table(table)} WHERE id = ${id} AND ${visibleTo(principal)}`);
+  return first(db, sql<Row>`SELECT * FROM ${itemsOf(owned)} WHERE id = ${id} AND ${visibleTo(principal)}`);
 }
 
 /** Removes one that the caller may see. @returns whether there was one */

@@ -1,9 +1,9 @@
 import type { Channel, ChannelInput, ChannelKind, ChannelPatch } from '#contract/channels.ts';
 import type { Principal } from '#contract/principal.ts';
 import { fail } from '#kernel/errors.ts';
-import { isUuid, newId } from '#kernel/ids.ts';
-import { type Db, first, rows, sql } from '#platform/db/db.ts';
-import { type Owner, ownerFor, scopeOf, visibleTo } from '#platform/db/owner.ts';
+import { newId } from '#kernel/ids.ts';
+import { type Db, sql } from '#platform/db/db.ts';
+import { findVisible, listVisible, type Owner, ownerFor, scopeOf } from '#platform/db/owner.ts';
 
 export interface ChannelRow {
   id: string;
@@ -35,18 +35,12 @@ export function listChannels(
   after: string | null,
   limit: number,
 ): Promise<ListedChannel[]> {
-  return rows(
-    db,
-    sql<ListedChannel>`${LISTED} WHERE ${visibleTo(principal, 'c.workspace_id')}
-      AND (${after}::uuid IS NULL OR c.id < ${after}) ORDER BY c.id DESC LIMIT ${limit}`,
-  );
+  return listVisible(db, LISTED, principal, after, limit);
 }
 
 /** @throws channel_not_found */
 export async function getChannel(db: Db, principal: Principal, id: string): Promise<ListedChannel> {
-  const found = isUuid(id)
-    ? await first(db, sql<ListedChannel>`${LISTED} WHERE c.id = ${id} AND ${visibleTo(principal, 'c.workspace_id')}`)
-    : undefined;
+  const found = await findVisible<ListedChannel>(db, LISTED, principal, id);
   if (!found) throw fail('channel_not_found', 'There is no such channel here.');
   return found;
 }
