@@ -39,7 +39,6 @@ const PATIENCE_MS = 300_000;
 /** A gateway with topics, and as many drains as a test starts: everything gone when the test file ends. */
 export async function eventsRoom(more: (deps: { db: Db }) => (app: App) => void = () => () => undefined) {
   const root = await mkdtemp(join(tmpdir(), 'caudal-events-'));
-  after(() => rm(root, { recursive: true, force: true }));
   const [temp_dir, objectsDir] = [join(root, 'temp'), join(root, 'objects')];
   await mkdir(temp_dir);
   await mkdir(objectsDir);
@@ -67,6 +66,7 @@ export async function eventsRoom(more: (deps: { db: Db }) => (app: App) => void 
     await appender.close();
     await listener.close();
     await writer.close();
+    await rm(root, { recursive: true, force: true });
   });
   const forms = await openForms({ config: readConfig({}), log, objects, database, tempDir: temp_dir });
   closing.push(forms.close);
