@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import type { Inserted, Published } from '#contract/events.ts';
@@ -56,14 +57,23 @@ async function publish(client: Client, topic: string, body: Buffer, wait: boolea
 }
 
 async function eventsOf(context: Context): Promise<Buffer> {
-  const [, text] = context.args;
+  const [topic = '', text] = context.args;
   const file = context.text('file');
   if (text !== undefined && file !== undefined) throw new UsageError('Give either the event or a file, not both.');
-  if (text !== undefined) return readRecords(Buffer.from(text), 'json').ndjson;
+  if (text !== undefined) return written(topic, text);
   const bytes = file === undefined || file === '-' ? await buffer(context.stdin) : await readFile(file);
   const isDocument = /^\s*\[/.test(bytes.toString('utf8', 0, 200));
   const unlimited = { max_records: Number.MAX_SAFE_INTEGER, max_depth: 100 };
   return readRecords(bytes, isDocument ? 'json' : 'ndjson', unlimited).ndjson;
+}
+
+function written(topic: string, text: string): Buffer {
+  try {
+    return readRecords(Buffer.from(text), 'json').ndjson;
+  } catch (error) {
+    if (!existsSync(text)) throw error;
+    throw new UsageError(`${text} is a file, not an event.`, `caudal publish ${topic} --file ${text}`);
+  }
 }
 
 /** Whole lines, as many as one request takes. */
