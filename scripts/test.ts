@@ -9,7 +9,7 @@
  * fails the run; what tests leave in the temporary directory is named and removed.
  */
 import { chmodSync, existsSync, globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative, sep } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { run } from 'node:test';
@@ -20,8 +20,8 @@ import { endProcesses, listProcesses } from '#platform/process/processes.ts';
 import { installTools } from './test-tools.ts';
 
 const ROOT = join(import.meta.dirname, '..');
-/** Two cores: more files at a time only make each other's time limits fail. */
-const CONCURRENCY = Number(process.env['CAUDAL_TEST_CONCURRENCY'] ?? 2);
+/** A file waits for half of its time, for processes that it started: one more than there are cores keeps them busy. */
+const CONCURRENCY = Number(process.env['CAUDAL_TEST_CONCURRENCY'] ?? availableParallelism() + 1);
 const SOAK = process.env['CAUDAL_SOAK'] === '1';
 /** Files that are named at the end with their time, where so many ran. */
 const SLOWEST = 20;
