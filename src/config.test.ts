@@ -15,6 +15,17 @@ test('every default is valid and typed', () => {
   assert.deepEqual(config.fetchAllowPrivate, []);
 });
 
+test('followed logs are named with their format and an absolute path, each once', () => {
+  const tail = (CAUDAL_TAIL: string) => readConfig({ CAUDAL_TAIL }).tail;
+  assert.deepEqual(tail('nginx:/a/x.log, text:/b/y:z.log'), [
+    { format: 'nginx', path: '/a/x.log' },
+    { format: 'text', path: '/b/y:z.log' },
+  ]);
+  for (const wrong of ['/a/x.log', 'nginx:x.log', 'nginx:', 'nginx:/a,text:/a']) {
+    assert.throws(() => tail(wrong), /CAUDAL_TAIL/, wrong);
+  }
+});
+
 test('all that is wrong is told at once, each with what would fit', () => {
   const env = {
     CAUDAL_PORT: '70000',
@@ -24,6 +35,7 @@ test('all that is wrong is told at once, each with what would fit', () => {
     DATABASE_URL: 'mysql://x',
     CAUDAL_WORKERS_MIN: '3',
     CAUDAL_FETCH_ALLOW_PRIVATE: '10.0.0.0/8, house',
+    CAUDAL_TAIL: 'nginx:/var/log/nginx/access.log, apache:/var/log/apache.log',
   };
   assert.throws(
     () => readConfig(env),
@@ -36,6 +48,7 @@ test('all that is wrong is told at once, each with what would fit', () => {
       assert.match(error.message, /CAUDAL_PORT must be a port between 0 and 65535/);
       assert.match(error.message, /CAUDAL_OBJECTS names an S3 store/);
       assert.match(error.message, /30s, 12h or 7d/);
+      assert.match(error.message, /CAUDAL_TAIL holds "apache:\/var\/log\/apache.log"; write nginx, postgresql, text/);
       return true;
     },
   );

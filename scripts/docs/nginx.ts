@@ -21,13 +21,33 @@ export function nginxConf(): string {
 daemon off;
 pid caudal-nginx.pid;
 error_log stderr warn;
+error_log caudal-error.log warn;
 
 events {
   worker_connections 4096;
 }
 
 http {
-  access_log off;
+  # CAUDAL_TAIL=nginx:DIRECTORY/caudal-access.log,nginx:DIRECTORY/caudal-error.log brings both into the telemetry store.
+  # The trace is the one that Caudal answered with. Query strings and one-time links stay out: they are credentials.
+  map $request_uri $caudal_path {
+    default "";
+    "~^/auth/link/" /auth/link/REDACTED;
+    "~^(?<caudal_plain_path>[^?]*)" $caudal_plain_path;
+  }
+  # What telemetry sends is not logged: each export of a log would be a line of it.
+  map $request_uri $caudal_logged {
+    default 1;
+    "~^/v1/(traces|metrics|logs)" 0;
+  }
+  log_format caudal escape=json '{"msec":$msec,"trace_id":"$upstream_http_x_trace_id","traceparent":"$http_traceparent",'
+    '"remote_addr":"$remote_addr","request_method":"$request_method","uri":"$caudal_path","status":"$status",'
+    '"server_protocol":"$server_protocol","body_bytes_sent":$body_bytes_sent,"http_user_agent":"$http_user_agent",'
+    '"url.scheme":"$scheme","server.address":"$host","nginx.request_time":$request_time,'
+    '"nginx.upstream_addr":"$upstream_addr","nginx.upstream_status":"$upstream_status",'
+    '"nginx.upstream_response_time":"$upstream_response_time"}';
+  access_log caudal-access.log caudal if=$caudal_logged;
+
   client_body_temp_path caudal-nginx;
   proxy_temp_path caudal-nginx;
   fastcgi_temp_path caudal-nginx;

@@ -1,4 +1,5 @@
 import { bytes, duration, type Setting, secret, text, Unfit, url } from '#kernel/setting.ts';
+import { parseTailTargets, showTailTargets } from './tail-targets.ts';
 
 const HOUR = 3_600_000;
 const MB = 1_000_000;
@@ -45,6 +46,21 @@ export const WATCHING = {
     { min: 10_000 },
     'Size at which a log file under logs/ is rotated; four older ones are kept.',
   ),
+  logFileAge: duration(
+    'CAUDAL_LOG_FILE_AGE',
+    '7d',
+    { min: 60_000 },
+    'Age at which a log file under logs/ is rotated, however small it is.',
+  ),
+  tail: {
+    ...text(
+      'CAUDAL_TAIL',
+      '',
+      'Log files of other programs that the telemetry process sends on, as format:/path with commas between; formats: nginx, postgresql, text.',
+    ),
+    parse: parseTailTargets,
+    show: showTailTargets,
+  },
   // Mail and alerts
   smtpUrl: {
     ...url(

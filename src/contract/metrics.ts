@@ -1,3 +1,4 @@
+import { HOST } from './measured/host.ts';
 import { PROCESSES } from './measured/processes.ts';
 import { REQUESTS } from './measured/requests.ts';
 import { ROWS } from './measured/rows.ts';
@@ -17,6 +18,7 @@ export const METRICS = {
   ...WORK,
   ...WATCHING,
   ...PROCESSES,
+  ...HOST,
 } as const satisfies Record<string, MetricEntry>;
 
 export type MetricName = keyof typeof METRICS;

@@ -78,5 +78,6 @@ export const ATTRIBUTES: Record<string, string> = {
   'caudal.channel.kind': 'email, webhook or pagerduty',
   'caudal.notification.reason': 'Why somebody is told: opened, resolved, …',
   'caudal.segments': 'Parquet objects',
+  'caudal.log.cut': 'The line of a followed log was longer than is kept',
   'caudal.error.detail': 'What the caller was told',
 };

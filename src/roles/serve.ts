@@ -7,6 +7,7 @@ import { observeRuntime } from '#platform/observe/metrics/runtime.ts';
 import { startTelemetry } from '#platform/observe/sdk.ts';
 import { returnStartupMemory } from '#platform/process/startup-memory.ts';
 import { startAlerts } from './alerts.ts';
+import { startHost } from './host.ts';
 import { openPlatform } from './platform.ts';
 import type { Role } from './role.ts';
 import { shutDown } from './shutdown.ts';
@@ -50,6 +51,8 @@ export async function serve(config: Config, roles: RoleName[], version: string):
     load: () => Object.assign({ metrics_address: metrics.address }, ...running.map((role) => role.load())),
   });
   const alerts = startAlerts(platform, roles);
+  const intake = running.find((role) => role.name === 'telemetry')?.address;
+  const host = intake ? startHost(platform, intake) : undefined;
   log.info({ roles, pid: process.pid }, 'started');
   returnStartupMemory();
   const signal = await nextSignal(['SIGTERM', 'SIGINT', RETIRE]);
@@ -62,6 +65,7 @@ export async function serve(config: Config, roles: RoleName[], version: string):
     [
       // While the telemetry store still answers: a policy that cannot be read would say so.
       { name: 'hand over alerts', limit: CLOSE_MS, run: () => alerts.stop() },
+      { name: 'stop tailing', limit: CLOSE_MS, run: async () => host?.stop() },
       ...running.map((role) => ({ name: `drain ${role.name}`, limit: config.drainTimeout, run: () => role.drain() })),
       { name: 'leave instances', limit: CLOSE_MS, run: () => heartbeat.stop() },
       ...running.map((role) => ({ name: `stop ${role.name}`, limit: CLOSE_MS, run: () => role.stop() })),

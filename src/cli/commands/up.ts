@@ -43,7 +43,10 @@ export const command: Command = {
 /** Starts the installation of `context`'s settings; also for `caudal demo`, on a directory of its own. */
 export function start(context: Context): Promise<Installation> {
   const config = context.config();
-  const file = openLogFile(join(config.dataDir, 'logs', 'supervisor.log'), config.logFileBytes);
+  const file = openLogFile(join(config.dataDir, 'logs', 'supervisor.log'), {
+    bytes: config.logFileBytes,
+    age: config.logFileAge,
+  });
   const self = { service: 'caudal-supervisor', instance: String(process.pid) };
   let sender: LineSender | undefined;
   const log = createLogger({

@@ -20,6 +20,12 @@ export const PROCESSES = {
     description: 'Resident memory of this process',
     attributes: [],
   },
+  'process.unix.file_descriptor.count': {
+    type: 'gauge',
+    unit: '{file_descriptor}',
+    description: 'Open file descriptors of this process',
+    attributes: [],
+  },
   'process.uptime': { type: 'gauge', unit: 's', description: 'Since this process started', attributes: [] },
   'v8js.memory.heap.used': {
     type: 'gauge',

@@ -32,6 +32,18 @@ export const WATCHING = {
     description: 'Bytes of live segments of the telemetry store',
     attributes: ['caudal.signal'],
   },
+  'caudal.tail.records': {
+    type: 'counter',
+    unit: '{record}',
+    description: 'Records of followed log files (CAUDAL_TAIL), by outcome: taken, refused',
+    attributes: ['log.file.path', 'caudal.outcome'],
+  },
+  'caudal.tail.behind': {
+    type: 'gauge',
+    unit: 'By',
+    description: 'Bytes of followed log files that are not read yet',
+    attributes: ['log.file.path'],
+  },
   'caudal.policies.evaluations': {
     type: 'counter',
     unit: '{evaluation}',

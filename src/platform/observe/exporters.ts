@@ -13,7 +13,11 @@ type Compression = NonNullable<NonNullable<ConstructorParameters<typeof OTLPTrac
  * OTLP over HTTP, protobuf, gzip. The standard variables win over our endpoint: whoever has a backend points
  * them there. `OTEL_TRACES_EXPORTER=none` (or LOGS, METRICS) keeps a signal at home.
  */
-export function otlpExporters(options: TelemetryOptions, env: NodeJS.ProcessEnv): TelemetryExporters {
+export function otlpExporters(
+  options: TelemetryOptions,
+  env: NodeJS.ProcessEnv,
+  attemptMs = ATTEMPT_MS,
+): TelemetryExporters {
   const wanted = (signal: Signal) => {
     const name = signal.toUpperCase();
     if (env[`OTEL_${name}_EXPORTER`] === 'none') return undefined;
@@ -21,7 +25,7 @@ export function otlpExporters(options: TelemetryOptions, env: NodeJS.ProcessEnv)
     if (outside) return compression(name, env);
     if (!options.endpoint) return undefined;
     const url = `${options.endpoint.replace(/\/$/, '')}/v1/${signal}`;
-    return { url, headers: options.headers ?? {}, timeoutMillis: ATTEMPT_MS, ...compression(name, env) };
+    return { url, headers: options.headers ?? {}, timeoutMillis: attemptMs, ...compression(name, env) };
   };
   const traces = wanted('traces');
   const logs = wanted('logs');

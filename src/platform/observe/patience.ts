@@ -72,7 +72,7 @@ export function patient<T>(inner: Exporter<T>, patience: Patience = PATIENCE): P
 }
 
 /** An answer of 4xx will be the same next time; what could be tried again has no status here. */
-function isFinal(error: Error | undefined): boolean {
+export function isFinal(error: Error | undefined): boolean {
   const code = (error as { code?: unknown } | undefined)?.code;
   return typeof code === 'number' && code >= 400 && code < 500;
 }

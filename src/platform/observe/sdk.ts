@@ -1,5 +1,4 @@
 import {
-  type Attributes,
   context,
   type DiagLogFunction,
   DiagLogLevel,
@@ -11,7 +10,6 @@ import {
 } from '@opentelemetry/api';
 import {
   CompositePropagator,
-  parseKeyPairsIntoRecord,
   setGlobalErrorHandler,
   W3CBaggagePropagator,
   W3CTraceContextPropagator,
@@ -26,6 +24,7 @@ import { startMetering } from './metrics/provider.ts';
 import type { TelemetryOptions } from './options.ts';
 import { traceOutgoingRequests } from './outgoing.ts';
 import { PATIENCE, patient } from './patience.ts';
+import { ownResource } from './resource.ts';
 import { workspaceInheritance } from './workspace.ts';
 
 export interface Telemetry {
@@ -53,7 +52,7 @@ export function startTelemetry(options: TelemetryOptions): Telemetry {
     return { flush: () => Promise.resolve(), shutdown: () => Promise.resolve(), scrape: () => Promise.resolve('') };
   }
   listenToProblems(options.onProblem ?? (() => undefined));
-  const resource = resourceFromAttributes(resourceAttributes(options, env));
+  const resource = resourceFromAttributes(ownResource(options, env));
   const exporters = options.exporters ?? otlpExporters(options, env);
   const spans = exporters.spans && patient(exporters.spans);
   const records = exporters.logs && patient(exporters.logs);
@@ -97,11 +96,7 @@ export function sendLines(options: TelemetryOptions): LineSender {
   const env = options.env ?? process.env;
   const exporter = env['OTEL_SDK_DISABLED'] === 'true' ? null : otlpExporters(options, env).logs;
   const records = exporter && patient(exporter);
-  const provider = loggerProvider(
-    records?.exporter ?? null,
-    resourceFromAttributes(resourceAttributes(options, env)),
-    env,
-  );
+  const provider = loggerProvider(records?.exporter ?? null, resourceFromAttributes(ownResource(options, env)), env);
   const logger = provider.getLogger('caudal');
   return {
     send: (line) => sendLine(line, logger),
@@ -144,18 +139,6 @@ function batchSettings(prefix: 'OTEL_BSP' | 'OTEL_BLRP', env: NodeJS.ProcessEnv)
     maxQueueSize: number('MAX_QUEUE_SIZE', MAX_QUEUE),
     maxExportBatchSize: number('MAX_EXPORT_BATCH_SIZE', 1024),
     exportTimeoutMillis: number('EXPORT_TIMEOUT', 2 * PATIENCE.limitMs),
-  };
-}
-
-function resourceAttributes(options: TelemetryOptions, env: NodeJS.ProcessEnv): Attributes {
-  return {
-    'service.namespace': 'caudal',
-    ...parseKeyPairsIntoRecord(env['OTEL_RESOURCE_ATTRIBUTES'] ?? ''),
-    'service.name': options.service,
-    'service.instance.id': options.instance,
-    ...(options.version ? { 'service.version': options.version } : {}),
-    ...(options.environment ? { 'deployment.environment.name': options.environment } : {}),
-    'process.pid': process.pid,
   };
 }
 

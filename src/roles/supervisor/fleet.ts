@@ -106,7 +106,10 @@ function freeName({ workersMax }: Config, children: readonly Running[]): string 
 
 function startMember(options: FleetOptions, { name, role }: Member): SupervisedChild {
   const { config, program, tell } = options;
-  const file = openLogFile(join(config.dataDir, 'logs', `${name}.log`), config.logFileBytes);
+  const file = openLogFile(join(config.dataDir, 'logs', `${name}.log`), {
+    bytes: config.logFileBytes,
+    age: config.logFileAge,
+  });
   const command = [...program, 'serve', '--roles', role];
   const bound = options.setpriv ? ['setpriv', '--pdeathsig', 'TERM', ...command] : command;
   return superviseChild(

@@ -1,17 +1,18 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { afterEach, beforeEach } from 'node:test';
 import { canSeeProcesses, isAlive, startedAt, waitForEnd } from '#platform/process/processes.ts';
 import { type Ended, superviseChild } from './child.ts';
 import { acquireLock, DataDirectoryInUse, lockHolder } from './lock.ts';
-import { openLogFile } from './log-file.ts';
+import { openLogFile, rotateHeldOpen } from './log-file.ts';
 import { endOrphans, findOrphans, SUPERVISED } from './orphans.ts';
 import { forPeople, keep } from './output.ts';
 
+const HOUR = 3_600_000;
 let directory: string;
 let helpers: ChildProcess[] = [];
 beforeEach(() => {
@@ -184,9 +185,38 @@ test('who is killed while retiring has died, and is not started again', async ()
   assert.equal(seen.pids.length, 1);
 });
 
+test('a log file is moved aside when it is old, however small, also by the next process', () => {
+  const path = join(directory, 'x.log');
+  let now = Date.now();
+  const write = (text: string) => openLogFile(path, { bytes: 1000, age: HOUR }, () => now).write(text);
+  write('a\n');
+  write('b\n');
+  assert.deepEqual(readdirSync(directory), ['x.log']);
+  now += HOUR + 1000;
+  const file = openLogFile(path, { bytes: 1000, age: HOUR }, () => now);
+  file.write('c\n');
+  file.write('d\n');
+  assert.equal(readFileSync(`${path}.1`, 'utf8'), 'a\nb\n');
+  assert.equal(readFileSync(path, 'utf8'), 'c\nd\n');
+});
+
+test('a log that another process holds open is copied and emptied when it is full or old', () => {
+  const path = join(directory, 'held.log');
+  const held = openSync(path, 'a');
+  writeSync(held, 'first\n');
+  assert.equal(rotateHeldOpen(path, { bytes: 100, age: HOUR }), false);
+  assert.equal(rotateHeldOpen(path, { bytes: 3, age: HOUR }), true);
+  writeSync(held, 'second\n');
+  assert.equal(rotateHeldOpen(path, { bytes: 100, age: HOUR }, Date.now() + 2 * HOUR), true);
+  writeSync(held, 'third\n');
+  closeSync(held);
+  const texts = [path, `${path}.1`, `${path}.2`].map((each) => readFileSync(each, 'utf8'));
+  assert.deepEqual(texts, ['third\n', 'second\n', 'first\n']);
+});
+
 test('a log file is moved aside when it is full, and four older ones are kept', () => {
   const path = join(directory, 'logs', 'x.log');
-  const file = openLogFile(path, 100);
+  const file = openLogFile(path, { bytes: 100, age: HOUR });
   for (let number = 1; number <= 40; number += 1) file.write(`line ${number}\n`.padStart(20));
   const names = readdirSync(join(directory, 'logs')).sort();
   assert.deepEqual(names, ['x.log', 'x.log.1', 'x.log.2', 'x.log.3', 'x.log.4']);
@@ -213,7 +243,7 @@ test('people see warnings and crashes, the file holds every line as JSON', () =>
     message: 'TypeError: x is not a function',
   });
   const path = join(directory, 'y.log');
-  keep(openLogFile(path, 1000), 'Segmentation fault', new Date(0));
+  keep(openLogFile(path, { bytes: 1000, age: HOUR }), 'Segmentation fault', new Date(0));
   assert.deepEqual(JSON.parse(readFileSync(path, 'utf8')), {
     level: 'error',
     time: '1970-01-01T00:00:00.000Z',

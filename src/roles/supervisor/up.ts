@@ -23,6 +23,7 @@ import { joinPool } from './elastic.ts';
 import { type FirstStart, firstStart } from './first-start.ts';
 import { type Fleet, startFleet, type Tell } from './fleet.ts';
 import { acquireLock, type Lock, refuseSecond } from './lock.ts';
+import { rotateHeldOpen } from './log-file.ts';
 import { endOrphans } from './orphans.ts';
 import { internalSecret } from './secret.ts';
 
@@ -53,6 +54,7 @@ export interface Installation extends FirstStart {
 
 /** Far more than a small or busy machine needs; a gateway that keeps dying is given up earlier. */
 const READY_TIMEOUT = 180_000;
+const ROTATE_EVERY_MS = 60_000;
 const NOTICED_BY = `supervisor ${process.pid}`;
 
 /**
@@ -133,12 +135,17 @@ async function gatewayPort(config: Config): Promise<number> {
 async function openOwnDatabase(options: UpOptions, undo: Phase[]): Promise<{ url: string; name: string }> {
   const { config, log, tell } = options;
   if (config.databaseUrl) return { url: config.databaseUrl, name: new URL(config.databaseUrl).host };
-  const start = () =>
-    startPostgres({
-      dir: join(config.dataDir, 'postgres'),
-      log,
-      logFile: join(config.dataDir, 'logs', 'postgres.log'),
-    });
+  const logFile = join(config.dataDir, 'logs', 'postgres.log');
+  const rotate = () => {
+    try {
+      rotateHeldOpen(logFile, { bytes: config.logFileBytes, age: config.logFileAge });
+    } catch (error) {
+      log.warn({ err: error }, 'supervisor: the log of PostgreSQL could not be rotated');
+    }
+  };
+  rotate();
+  const rotating = setInterval(rotate, ROTATE_EVERY_MS).unref();
+  const start = () => startPostgres({ dir: join(config.dataDir, 'postgres'), log, logFile });
   let server: RunningPostgres = await start();
   let stopping = false;
   undo.unshift({
@@ -146,6 +153,7 @@ async function openOwnDatabase(options: UpOptions, undo: Phase[]): Promise<{ url
     limit: 30_000,
     async run() {
       stopping = true;
+      clearInterval(rotating);
       await server.stop();
     },
   });

@@ -1,4 +1,4 @@
-import { readFile, statfs } from 'node:fs/promises';
+import { readdir, readFile, statfs } from 'node:fs/promises';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { observe } from './instruments.ts';
@@ -21,13 +21,21 @@ function observeProcess(): () => void {
   const cores = availableParallelism();
   let before = { at: performance.now(), cpu: process.cpuUsage() };
   return observe(
-    ['process.cpu.time', 'process.cpu.utilization', 'process.memory.usage', 'process.uptime', 'v8js.memory.heap.used'],
-    () => {
+    [
+      'process.cpu.time',
+      'process.cpu.utilization',
+      'process.memory.usage',
+      'process.unix.file_descriptor.count',
+      'process.uptime',
+      'v8js.memory.heap.used',
+    ],
+    async () => {
       const now = { at: performance.now(), cpu: process.cpuUsage() };
       const used = now.cpu.user + now.cpu.system - before.cpu.user - before.cpu.system;
       const passed = (now.at - before.at) * 1000;
       before = now;
       const { rss, heapUsed } = process.memoryUsage();
+      const descriptors = await readdir('/proc/self/fd').catch(() => undefined);
       return {
         'process.cpu.time': [
           { value: now.cpu.user / 1e6, attributes: { 'cpu.mode': 'user' } },
@@ -35,6 +43,8 @@ function observeProcess(): () => void {
         ],
         ...(passed > 0 ? { 'process.cpu.utilization': used / passed / cores } : {}),
         'process.memory.usage': rss,
+        // Without the one that the look itself needs.
+        ...(descriptors ? { 'process.unix.file_descriptor.count': descriptors.length - 1 } : {}),
         'process.uptime': process.uptime(),
         'v8js.memory.heap.used': heapUsed,
       };
