@@ -35,7 +35,15 @@ export function startHost(platform: Platform, address: string): Host {
   const tails = new Map<string, Tail>();
   for (const { format, path } of targets) {
     const directory = join(dataDir, 'tail');
-    const tail = startTail({ format, path, directory, open: send, clock: systemClock, warn: log.warn.bind(log) });
+    const tail = startTail({
+      format,
+      path,
+      directory,
+      open: send,
+      clock: systemClock,
+      bytesPerMinute: config.telemetryRateSystem,
+      warn: log.warn.bind(log),
+    });
     if (tail) tails.set(path, tail);
   }
   const ends = [observeHost(), observeTails(tails)];

@@ -5,8 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { inRoot } from '../../scripts/docs/generated.ts';
-
-const NGINX = ['nginx', '/usr/sbin/nginx'].find((program) => spawnSync(program, ['-v']).status === 0);
+import { NGINX } from '../support/nginx.ts';
 
 test('nginx takes deploy/nginx/caudal.conf', { skip: NGINX === undefined && 'without nginx' }, () => {
   const directory = mkdtempSync(join(tmpdir(), 'caudal-nginx-'));

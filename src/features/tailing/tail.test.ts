@@ -3,7 +3,7 @@ import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { systemClock } from '#kernel/clock.ts';
+import { type Clock, systemClock } from '#kernel/clock.ts';
 import type { ForeignRecord, RecordSender, Sent } from '#platform/observe/records.ts';
 import { eventually } from '../../../test/support/eventually.ts';
 import type { FormatName } from './formats.ts';
@@ -40,7 +40,7 @@ function intake(): Intake {
 interface Followed {
   path: string;
   warnings: string[];
-  start(to: Intake, format?: FormatName): Tail;
+  start(to: Intake, format?: FormatName, clock?: Clock): Tail;
 }
 
 function followed(t: TestContext): Followed {
@@ -55,9 +55,9 @@ function followed(t: TestContext): Followed {
   return {
     path,
     warnings,
-    start(to, format = 'text') {
+    start(to, format = 'text', clock = systemClock) {
       const tail = startTail({
-        ...{ format, path, directory: join(directory, 'kept'), clock: systemClock },
+        ...{ format, path, directory: join(directory, 'kept'), clock, bytesPerMinute: 40_000 },
         open: () => to.sender,
         warn: (_fields, message) => warnings.push(message),
       });
@@ -106,6 +106,20 @@ test('while the intake does not answer nothing more is read, and nothing is lost
   assert.deepEqual(warnings, ['tail: 1000 records were refused: bad']);
 });
 
+test('of a noisy log no more than its share goes in a minute; the rest waits in its file', async (t) => {
+  const { path, start } = followed(t);
+  const to = intake();
+  // Stands still: nothing but the first wait is measured by it.
+  const clock: Clock = { now: () => new Date(0), monotonic: () => 0 };
+  const lines = numbered(0, 3000).map((line) => line.padEnd(30));
+  writeFileSync(path, `${lines.join('\n')}\n`);
+  const tail = start(to, 'text', clock);
+  await eventually(async () => (to.batches.length >= 2 ? true : undefined));
+  assert.equal(await tail.behind(), 1000 * 31);
+  await tail.stop();
+  assert.equal(to.batches.length, 2);
+});
+
 test('a batch that was not answered comes again at the next start, whole', async (t) => {
   const { path, start } = followed(t);
   const hung = intake();
@@ -142,6 +156,12 @@ test('an entry of several lines goes when nothing more comes, and is read again 
 });
 
 test('where logs are sent nowhere nothing is followed', () => {
-  const nowhere = { format: 'text', path: '/nowhere', directory: '/nowhere', clock: systemClock } as const;
+  const nowhere = {
+    format: 'text',
+    path: '/nowhere',
+    directory: '/nowhere',
+    clock: systemClock,
+    bytesPerMinute: 1,
+  } as const;
   assert.equal(startTail({ ...nowhere, open: () => undefined, warn: () => undefined }), undefined);
 });

@@ -4,8 +4,7 @@ import type { Clock } from '#kernel/clock.ts';
 import { counter } from '#platform/observe/metrics/instruments.ts';
 import type { Delivery, RecordSender, Sent } from '#platform/observe/records.ts';
 import { type Joined, joiner, type LogEntry } from './entry.ts';
-import type { Line } from './file.ts';
-import { follow } from './follow.ts';
+import { type Follower, follow } from './follow.ts';
 import { FORMATS, type FormatName } from './formats.ts';
 import { positionsIn } from './positions.ts';
 
@@ -17,6 +16,8 @@ export interface TailOptions {
   /** To an intake; `service` is the records' `service.name`. */
   open(service: string): RecordSender | undefined;
   clock: Clock;
+  /** What may be sent of it in a minute; the rest waits in the file. */
+  bytesPerMinute: number;
   warn(fields: { path: string }, message: string): void;
 }
 
@@ -31,7 +32,7 @@ const LOOK_MS = 500;
 /** Looks without anything new after which an entry is taken to be whole. */
 const QUIET_LOOKS = 2;
 const RETRY = { base: 250, cap: 10_000 };
-const WARN_EVERY_MS = 60_000;
+const MINUTE_MS = 60_000;
 
 /**
  * Follows one log and sends its entries on: one batch at a time, and no byte is read while it is on its way, so a flood
@@ -47,43 +48,73 @@ export function startTail(options: TailOptions): Tail | undefined {
   const sender: RecordSender = opened;
   const stopping = new AbortController();
   const warn = seldom(clock, (message) => options.warn({ path }, `tail: ${message}`));
-  const now = () => clock.monotonic();
-  const log = follow({ path, positions: positionsIn(options.directory, path), now, warn });
-  const joined = joiner(continues);
+  const positions = positionsIn(options.directory, path);
+  const waitFor = pace(clock, options.bytesPerMinute);
+  const rest = (ms: number) => delay(ms, undefined, { signal: stopping.signal }).catch(() => undefined);
+  let log: Follower | undefined;
 
-  async function pass(entries: readonly Joined[]): Promise<void> {
+  async function pass(to: Follower, entries: readonly Joined[]): Promise<void> {
     const last = entries.at(-1);
     if (!last) return;
     const records = entries.filter(({ text }) => text !== '').map(({ text, cut }) => recordOf(parse(text), path, cut));
     const delivery = records.length === 0 ? 'taken' : await deliver(sender, records, stopping.signal, warn);
     if (delivery === 'failed') return;
     counter('caudal.tail.records').add(records.length, { 'log.file.path': path, 'caudal.outcome': delivery });
-    await log.commit(last.last);
+    await to.commit(last.last);
+    await rest(waitFor(entries.reduce((sum, { text }) => sum + text.length, 0)));
   }
 
-  async function run(): Promise<void> {
+  async function goOn(from: Follower): Promise<void> {
+    const joined = joiner(continues);
     for (let quiet = 0; !stopping.signal.aborted; ) {
-      const lines = await log.read().catch((error): Line[] => {
-        warn((error as Error).message);
-        return [];
-      });
+      const lines = await from.read();
       quiet = lines.length > 0 ? 0 : quiet + 1;
-      if (lines.length > 0) await pass(joined.add(lines));
+      if (lines.length > 0) await pass(from, joined.add(lines));
       else {
-        if (quiet >= QUIET_LOOKS) await pass(joined.flush());
-        await delay(LOOK_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
+        if (quiet >= QUIET_LOOKS) await pass(from, joined.flush());
+        await rest(LOOK_MS);
       }
     }
   }
 
-  const running = run().finally(() => log.close());
+  /** After any trouble from the kept position again: what was read and not sent is read anew. */
+  async function run(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      log = follow({ path, positions, now: () => clock.monotonic(), warn });
+      try {
+        await goOn(log);
+      } catch (error) {
+        warn((error as Error).message);
+        await rest(LOOK_MS);
+      } finally {
+        await log.close();
+      }
+    }
+  }
+
+  const running = run();
   return {
-    behind: () => log.behind(),
+    behind: async () => (await log?.behind()) ?? 0,
     async stop() {
       stopping.abort();
       await running;
       await sender.close();
     },
+  };
+}
+
+/** How long to wait after so many bytes: one noisy log must not push out of the store what others send. */
+function pace(clock: Clock, perMinute: number): (bytes: number) => number {
+  let began = clock.monotonic();
+  let sent = 0;
+  return (bytes) => {
+    const passed = clock.monotonic() - began;
+    if (passed >= MINUTE_MS) {
+      began += passed;
+      sent = 0;
+    }
+    sent += bytes;
+    return sent < perMinute ? 0 : Math.max(0, MINUTE_MS - passed);
   };
 }
 
@@ -101,11 +132,8 @@ async function deliver(
   signal: AbortSignal,
   warn: (message: string) => void,
 ): Promise<Delivery> {
-  const called = new Promise<Sent>((resolve) => {
-    signal.addEventListener('abort', () => resolve({ delivery: 'failed', reason: 'stopping' }), { once: true });
-  });
   for (let attempt = 0; ; attempt += 1) {
-    const { delivery, reason } = await Promise.race([sender.send(records), called]);
+    const { delivery, reason } = await unlessStopping(sender.send(records), signal);
     if (delivery === 'refused') warn(`${records.length} records were refused: ${reason}`);
     if (delivery !== 'failed' || signal.aborted) return delivery;
     if (attempt > 3) warn(`the intake does not answer; nothing is read until it does: ${reason}`);
@@ -114,11 +142,22 @@ async function deliver(
   }
 }
 
+async function unlessStopping(sending: Promise<Sent>, signal: AbortSignal): Promise<Sent> {
+  const { promise, resolve } = Promise.withResolvers<Sent>();
+  const stop = () => resolve({ delivery: 'failed', reason: 'stopping' });
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    return await Promise.race([sending, promise]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
 /** The same trouble comes back at every look. */
 function seldom(clock: Clock, tell: (message: string) => void): (message: string) => void {
   let last = Number.NEGATIVE_INFINITY;
   return (message) => {
-    if (clock.monotonic() - last < WARN_EVERY_MS) return;
+    if (clock.monotonic() - last < MINUTE_MS) return;
     last = clock.monotonic();
     tell(message);
   };
