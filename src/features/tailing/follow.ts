@@ -94,6 +94,7 @@ export function follow({ path, positions, now, warn }: FollowOptions): Follower 
 
   /** Files beside the log that came after the newest of those. */
   async function missed(known: readonly FollowedFile[]): Promise<Held[]> {
+    if (known.length === 0) return [];
     const beside = await openAll(await rotatedBeside(path));
     const newest = beside.findLastIndex((file) => known.some(({ dev, ino }) => dev === file.dev && ino === file.ino));
     const found = newest < 0 ? [] : beside.slice(newest + 1).filter((file) => !isHeld(file));
