@@ -107,6 +107,8 @@ export function follow({ path, positions, now, warn }: FollowOptions): Follower 
     const beside = await openAll(await rotatedBeside(path));
     const found: FollowedFile[] = [];
     for (const candidate of beside) {
+      // Rotated itself since: what is newer than it is no copy of it.
+      if (candidate.dev === file.dev && candidate.ino === file.ino) break;
       if (isHeld(candidate)) continue;
       if (found.length > 0) found.push(candidate);
       else if (await continues(candidate, file)) {
