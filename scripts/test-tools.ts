@@ -43,6 +43,12 @@ const TOOLS: readonly Tool[] = [
     present: () => missingMonitor === undefined,
   },
   {
+    what: 'nginx, whose configuration is checked and whose logs are followed',
+    packages: ['nginx-light'],
+    wanted: /nginx|tail/,
+    present: () => answers('nginx', '-v') || answers('/usr/sbin/nginx', '-v'),
+  },
+  {
     what: 'ffmpeg, which processes videos',
     packages: ['ffmpeg'],
     wanted: /video|scenario-e/,
@@ -66,7 +72,8 @@ export function installTools(files: readonly string[]): void {
 }
 
 function apt(...args: string[]): void {
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  // In single-user mode no package starts its service.
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
   const { status, stderr } = spawnSync('apt-get', [...APT, ...args], { env, encoding: 'utf8' });
   if (status !== 0) process.stdout.write(`apt-get ${args[0]}: ${stderr.trim()}\n`);
 }

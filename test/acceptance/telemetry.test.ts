@@ -253,9 +253,13 @@ describe('a program that is not ours', () => {
     assert.equal(logs.items.length, 2, 'one of each run');
     const said = await caudal.command(['logs', service, '--query', 'declined', '--json'], { expect: 0 });
     assert.equal(said.stdout.trim().split('\n').length, 2, said.stdout);
-    const orders = await client.get(`/telemetry/metrics?metric=checkout.orders&label=system%3D${system}&step=1s`);
-    const values = orders.series.map(({ labels, points }: Line) => [labels['instance'], points.at(-1)?.value]);
-    assert.deepEqual(values.sort(), [
+    // The last step is the last whole second: what was measured within this one comes with the next.
+    const values = await until('a whole second behind the last sample', async () => {
+      const orders = await client.get(`/telemetry/metrics?metric=checkout.orders&label=system%3D${system}&step=1s`);
+      return orders.series.length < 2 ? undefined : orders.series;
+    });
+    const last = values.map(({ labels, points }: Line) => [labels['instance'], points.at(-1)?.value]);
+    assert.deepEqual(last.sort(), [
       ['cumulative', 1],
       ['delta', 1],
     ]);

@@ -6,6 +6,7 @@ import test, { after } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { canSeeProcesses, listProcesses, waitForEnd } from '#platform/process/processes.ts';
 import { type Installation, installation, type Running } from '../support/caudal.ts';
+import { eventually } from '../support/eventually.ts';
 
 const here: Installation = installation();
 let running: Running | undefined;
@@ -66,10 +67,15 @@ test('a second start on the same directory is refused and names the first', asyn
 
 test('status, info and logs say what is', async () => {
   await ready();
-  const status = await here.caudal('status', '--json');
-  const { status: health, instances } = JSON.parse(status.out) as { status: string; instances: { roles: string[] }[] };
-  assert.equal(health, 'ok');
-  assert.deepEqual(instances.flatMap(({ roles }) => roles).sort(), ['api', 'telemetry', 'worker']);
+  // Workers join when the gateway is ready.
+  const roles = await eventually(async () => {
+    const status = await here.caudal('status', '--json');
+    const answer = JSON.parse(status.out) as { status: string; instances: { roles: string[] }[] };
+    assert.equal(answer.status, 'ok');
+    const found = answer.instances.flatMap((instance) => instance.roles).sort();
+    return found.includes('worker') ? found : undefined;
+  });
+  assert.deepEqual(roles, ['api', 'telemetry', 'worker']);
   const info = JSON.parse((await here.caudal('info', '--json')).out) as Record<string, unknown>;
   assert.equal(info['url'], here.admin().url);
   assert.equal(info['running'], true);
