@@ -70,7 +70,7 @@ function begin(request: FastifyRequest): RequestTrace {
       kind: SpanKind.SERVER,
       attributes: {
         'http.request.method': request.method,
-        'url.path': (request.url.split('?', 1)[0] ?? '').slice(0, 1024),
+        'url.path': pathOf(request),
         'url.scheme': request.protocol,
         'client.address': request.ip,
         ...(route.url ? { 'http.route': route.url } : {}),
@@ -106,6 +106,12 @@ function measure(request: FastifyRequest, reply: FastifyReply): void {
     'http.response.status_code': reply.statusCode,
     ...(reply.statusCode >= 500 ? { 'error.type': String(reply.statusCode) } : {}),
   });
+}
+
+/** Without what a one-time link carries in its path. */
+function pathOf({ url, routeOptions }: FastifyRequest): string {
+  const { url: route = '' } = routeOptions;
+  return (route.includes('/:secret') ? route : (url.split('?', 1)[0] ?? '')).slice(0, 1024);
 }
 
 /** The stable code and the reason of an error answer, as they stand in its problem document. */
