@@ -43,7 +43,7 @@ test: install-all ## Prove that it works: unit, integration, acceptance and brow
 	@$(NODE) scripts/test.ts
 
 soak: install-all ## The long forms of the fault tests (400 MB, more kills, longer outages), the laws on new cases
-	@CAUDAL_SOAK=1 $(NODE) scripts/test.ts test/acceptance/faults test/acceptance/restarts test/acceptance/hostile test/acceptance/scenario-b test/acceptance/small-batches src/features/reports \
+	@CAUDAL_SOAK=1 $(NODE) scripts/test.ts test/acceptance/faults test/acceptance/restarts test/acceptance/hostile test/acceptance/scenario-b test/acceptance/scenario-c test/acceptance/small-batches src/features/reports \
 		$$(grep -rl --include='*.test.ts' support/laws.ts src console/src)
 
 check: install-all ## Types, lint and format, architecture, unused code

@@ -13,6 +13,8 @@ interface Tool {
   /** Which test files need it. */
   wanted: RegExp;
   present(): boolean;
+  /** Only for the long forms: it is large. */
+  soak?: boolean;
 }
 
 const answers = (program: string, question = '--version'): boolean => spawnSync(program, [question]).status === 0;
@@ -29,6 +31,13 @@ const TOOLS: readonly Tool[] = [
     packages: ['python3-openpyxl'],
     wanted: /reports/,
     present: () => withoutOpenpyxl === false,
+  },
+  {
+    what: 'LibreOffice, which computes the formulas of reports',
+    packages: ['libreoffice-calc-nogui'],
+    wanted: /reports|scenario-c/,
+    present: () => answers('soffice'),
+    soak: true,
   },
   {
     what: 'promtool and amtool, which policies are compared with',
@@ -63,7 +72,8 @@ const TOOLS: readonly Tool[] = [
 export function installTools(files: readonly string[]): void {
   const able = process.platform === 'linux' && process.getuid?.() === 0 && existsSync('/etc/debian_version');
   if (!able) return;
-  for (const { what, packages, wanted, present } of TOOLS) {
+  for (const { what, packages, wanted, present, soak = false } of TOOLS) {
+    if (soak && process.env['CAUDAL_SOAK'] !== '1') continue;
     if (!files.some((file) => wanted.test(file)) || present()) continue;
     process.stdout.write(`→ installing ${what}\n`);
     apt('update');
