@@ -29,10 +29,9 @@ export async function openView(
     const walIds = lease.generations.map((each) => each.wal_id);
     const { segments, flushed } = await listSegments(store.db, signal, visible, range, walIds, fresh ? false : null);
     const files = await openSegments(store.objects, segments);
-    const mine = ownRows(visible);
     const buffered = lease.generations
       .filter((each) => !flushed.has(each.wal_id))
-      .map((each) => bufferedRows(signal, each, mine));
+      .map((each) => bufferedRows(signal, each, visible));
     return {
       from: `(${[...buffered, readSegments(signal, files.paths)].join('\n UNION ALL ')})`,
       async release() {
@@ -46,8 +45,8 @@ export async function openView(
   }
 }
 
-function bufferedRows(signal: Kept, generation: Generation, mine: string): string {
-  const rows = (from: Signal) => `SELECT * FROM ${tableOf(from, generation)} WHERE ${mine}`;
+export function bufferedRows(signal: Kept, generation: Generation, visible: Visibility): string {
+  const rows = (from: Signal) => `SELECT * FROM ${tableOf(from, generation)} WHERE ${ownRows(visible)}`;
   if (signal === EDGES) return `${none(signal)}`;
   return isRollup(signal) ? ROLL_UP[signal](`(${rows('spans')})`) : rows(signal);
 }
@@ -75,7 +74,7 @@ const none = (signal: Kept): string =>
     .join(', ')} WHERE false`;
 
 /** Local paths of the segments' objects, held until released. */
-export async function openSegments(objects: ObjectStore, segments: readonly LiveSegment[]) {
+export async function openSegments(objects: ObjectStore, segments: readonly Pick<LiveSegment, 'object_key'>[]) {
   const locals = await Promise.all(segments.map((segment) => objects.local(segment.object_key)));
   return {
     paths: locals.map((local) => local.path),
@@ -95,9 +94,9 @@ export interface Conditions {
   where(): string;
 }
 
-export function noConditions(): Conditions {
+/** Values are numbered after those that are there: conditions of one statement share them. */
+export function noConditions(values: DuckDBValue[] = []): Conditions {
   const parts: string[] = [];
-  const values: DuckDBValue[] = [];
   const add: Conditions['add'] = (condition, ...more) => {
     let next = values.length;
     parts.push(

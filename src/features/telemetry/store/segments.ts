@@ -1,4 +1,4 @@
-import { type Db, rows, sql, transaction } from '#platform/db/db.ts';
+import { type Db, first, rows, sql, transaction } from '#platform/db/db.ts';
 import type { Kept } from '../schema.ts';
 
 /** A Parquet object of one workspace (null: the installation's) and one signal. Times in nanoseconds. */
@@ -16,6 +16,8 @@ export interface NewSegment {
 export interface LiveSegment {
   id: string;
   object_key: string;
+  from_ns: bigint;
+  to_ns: bigint;
 }
 
 /** Which segments a reader may see: those of its workspace, and the installation's if it is the operator. */
@@ -42,12 +44,20 @@ export function newSegmentKey(signal: Kept, workspaceId: string | null, id: stri
   return `telemetry/${workspaceId ?? 'installation'}/${signal}/${date}/${time.slice(0, 2)}/${id}.parquet`;
 }
 
-function insertSegment(db: Db, segment: NewSegment, compacted: boolean, createdAt: Date) {
+interface Origin {
+  compacted: boolean;
+  created_at: Date;
+  /** XOR of the hashes of the write-ahead files; null: merged from some that had none. */
+  flush_digest: string | null;
+}
+
+function insertSegment(db: Db, segment: NewSegment, { compacted, created_at, flush_digest }: Origin) {
   return sql`
-    INSERT INTO telemetry_segments (id, workspace_id, signal, object_key, rows, bytes, from_ns, to_ns, compacted, created_at)
+    INSERT INTO telemetry_segments
+      (id, workspace_id, signal, object_key, rows, bytes, from_ns, to_ns, compacted, created_at, flush_digest)
     VALUES (${segment.id}, ${segment.workspace_id}, ${segment.signal}, ${segment.object_key}, ${segment.rows},
             ${segment.bytes}, ${String(segment.from_ns)}, ${String(segment.to_ns)}, ${compacted},
-            ${createdAt})`.execute(db);
+            ${created_at}, ${flush_digest}::bigint)`.execute(db);
 }
 
 /** The segments of one write-ahead file, all or none, exactly once. */
@@ -58,8 +68,14 @@ export async function commitFlush(
   createdAt: Date,
 ): Promise<void> {
   await transaction(db, async (tx) => {
-    await sql`INSERT INTO telemetry_flushes (wal_id) VALUES (${walId})`.execute(tx);
-    for (const segment of segments) await insertSegment(tx, segment, false, createdAt);
+    const flush = await first(
+      tx,
+      sql<{ digest: string }>`
+        INSERT INTO telemetry_flushes (wal_id) VALUES (${walId})
+        RETURNING hashtextextended(wal_id::text, 0)::text AS digest`,
+    );
+    const origin = { compacted: false, created_at: createdAt, flush_digest: flush?.digest ?? null };
+    for (const segment of segments) await insertSegment(tx, segment, origin);
   });
 }
 
@@ -90,8 +106,15 @@ export async function commitCompaction(
       sql`SELECT id FROM telemetry_segments WHERE id = ANY(${inputs}::uuid[]) AND removed_at IS NULL FOR UPDATE`,
     );
     if (live.length !== inputs.length) return false;
-    await sql`UPDATE telemetry_segments SET removed_at = now() WHERE id = ANY(${inputs}::uuid[])`.execute(tx);
-    for (const segment of segments) await insertSegment(tx, segment, true, createdAt);
+    const merged = await first(
+      tx,
+      sql<{ digest: string | null }>`
+        WITH gone AS (
+          UPDATE telemetry_segments SET removed_at = now() WHERE id = ANY(${inputs}::uuid[]) RETURNING flush_digest)
+        SELECT CASE WHEN count(flush_digest) = count(*) THEN bit_xor(flush_digest)::text END AS digest FROM gone`,
+    );
+    const origin = { compacted: true, created_at: createdAt, flush_digest: merged?.digest ?? null };
+    for (const segment of segments) await insertSegment(tx, segment, origin);
     return true;
   });
 }
@@ -110,24 +133,45 @@ export async function listSegments(
 ): Promise<Listing> {
   const found = await rows(
     db,
-    sql<{ id: string; object_key: string | null }>`
-      SELECT id, object_key FROM (
-        SELECT id, object_key, to_ns FROM telemetry_segments
+    sql<{ id: string; object_key: string | null; from_ns: string; to_ns: string }>`
+      SELECT id, object_key, from_ns, to_ns FROM (
+        SELECT id, object_key, from_ns::text, to_ns::text, to_ns AS newest FROM telemetry_segments
         WHERE signal = ${signal} AND removed_at IS NULL
           AND (workspace_id = ${visible.workspace_id} OR (workspace_id IS NULL AND ${visible.operator})
                OR ${visible.everything === true})
           AND (${compacted}::boolean IS NULL OR compacted = ${compacted})
           AND to_ns >= ${String(range.from_ns ?? 0n)}
           AND from_ns <= ${String(range.to_ns ?? 2n ** 63n - 1n)}
-        ORDER BY to_ns DESC) AS live
+        ORDER BY newest DESC) AS live
       UNION ALL
-      SELECT wal_id, NULL FROM telemetry_flushes WHERE wal_id = ANY(${walIds}::uuid[])`,
+      SELECT wal_id, NULL, NULL, NULL FROM telemetry_flushes WHERE wal_id = ANY(${walIds}::uuid[])`,
   );
   const segments: LiveSegment[] = [];
   const flushed = new Set<string>();
-  for (const { id, object_key } of found) {
+  for (const { id, object_key, from_ns, to_ns } of found) {
     if (object_key === null) flushed.add(id);
-    else segments.push({ id, object_key });
+    else segments.push({ id, object_key, from_ns: BigInt(from_ns), to_ns: BigInt(to_ns) });
   }
   return { segments, flushed };
+}
+
+/**
+ * Where the `traces` rollup of each of these segments of spans is. Segments of one digest hold the same flushes; while
+ * only the spans or only the rollup has been merged, and where one has aged out, there is none. (Their times in common
+ * are no proof: the last minute of an hour may span all of it.)
+ *
+ * @returns the rollup's object keys by the id of the segment of spans
+ */
+export async function tracesOf(db: Db, spanSegments: readonly LiveSegment[]): Promise<Map<string, string[]>> {
+  const ids = spanSegments.map(({ id }) => id);
+  const found = await rows(
+    db,
+    sql<{ id: string; keys: string[] }>`
+      SELECT spans.id, array_agg(traces.object_key) AS keys
+      FROM telemetry_segments AS spans JOIN telemetry_segments AS traces
+        ON traces.flush_digest = spans.flush_digest AND traces.workspace_id IS NOT DISTINCT FROM spans.workspace_id
+      WHERE spans.id = ANY(${ids}::uuid[]) AND traces.signal = 'traces' AND traces.removed_at IS NULL
+      GROUP BY spans.id`,
+  );
+  return new Map(found.map(({ id, keys }) => [id, keys]));
 }

@@ -97,7 +97,7 @@ async function mergeSegments(options: UpkeepOptions, hour: Hour, ids: string[], 
   if (!(await hasRoom(options, ids))) return false;
   const files = await openSegments(
     options.objects,
-    keys.map((object_key, index) => ({ id: ids[index] ?? '', object_key })),
+    keys.map((object_key) => ({ object_key })),
   );
   try {
     const target = { objects: options.objects, temporary: join(options.directory, 'tmp'), now: newest };
