@@ -23,6 +23,9 @@ import { reports } from './rows/reports.ts';
 import { manyFiles, smallCsv } from './rows/small-loads.ts';
 import { start } from './rows/start.ts';
 import { tasks } from './rows/tasks.ts';
+import { telemetryIntake } from './rows/telemetry-intake.ts';
+import { telemetryQueries } from './rows/telemetry-queries.ts';
+import { tracing } from './rows/tracing.ts';
 import { upload } from './rows/upload.ts';
 import { video } from './rows/video.ts';
 
@@ -43,6 +46,9 @@ const ROWS: Record<number, Row> = {
   12: reports,
   13: charts,
   14: video,
+  15: tracing,
+  16: telemetryIntake,
+  17: telemetryQueries,
   18: tasks,
   19: start,
 };

@@ -1,5 +1,5 @@
 import type { Trace } from '#contract/telemetry.ts';
-import { withConnection } from '../store/duckdb.ts';
+import { literal, withConnection } from '../store/duckdb.ts';
 import type { TimeRange, Visibility } from '../store/segments.ts';
 import type { TelemetryStore } from '../store/store.ts';
 import { type LogRow, logOf, type SpanRow, spanOf } from './shape.ts';
@@ -36,10 +36,12 @@ async function read<R>(
   most: number,
 ): Promise<R[]> {
   const view = await openView(store, signal, visible, range);
+  // A literal: row groups are skipped by what is known when the statement is planned (38 ms instead of 61 over a day).
+  const where = `trace_id = ${literal(traceId)}`;
   try {
     return await withConnection(
       store.buffer.instance,
-      (run) => run<R>(`SELECT * FROM ${view.from} WHERE trace_id = $1 ORDER BY ${order} LIMIT ${most}`, [traceId]),
+      (run) => run<R>(`SELECT * FROM ${view.from} WHERE ${where} ORDER BY ${order} LIMIT ${most}`),
       QUERY_TIMEOUT_MS,
     );
   } finally {

