@@ -9,7 +9,7 @@ export interface Line {
   reference: string;
   ratio: string;
   mark: string;
-  /** Undefined: it could not be measured here; `note` says why. */
+  /** Undefined: it could not be measured here, `note` says why; or it has no mark (`—`) and is shown for its growth. */
   held: boolean | undefined;
   /** CPU seconds and memory, both sides. */
   cost?: string;
@@ -19,7 +19,8 @@ export interface Line {
 const HEADINGS = ['#', 'work', 'Caudal', 'reference', 'ratio', 'mark', '', 'CPU, memory'];
 
 function cells(line: Line): string[] {
-  const verdict = line.held === undefined ? 'skipped' : line.held ? 'held' : '**missed**';
+  const unknown = line.mark === '—' ? '' : 'skipped';
+  const verdict = line.held === undefined ? unknown : line.held ? 'held' : '**missed**';
   return [String(line.row), line.work, line.caudal, line.reference, line.ratio, line.mark, verdict, line.cost ?? ''];
 }
 

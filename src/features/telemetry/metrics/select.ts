@@ -2,7 +2,7 @@ import { labelKey, type Matcher, matches, NAME, type Series, type SeriesRequest 
 import { fail } from '#kernel/errors.ts';
 import { QUERY_TIMEOUT_MS } from '../query/trace.ts';
 import { openView, type View } from '../query/view.ts';
-import { type Read, withConnection } from '../store/duckdb.ts';
+import { type Read, type ReadColumns, withConnection } from '../store/duckdb.ts';
 import type { TimeRange, Visibility } from '../store/segments.ts';
 import type { TelemetryStore } from '../store/store.ts';
 import { labelsOf, type Named, type Part, partsOf, type SeriesRow } from './descriptor.ts';
@@ -140,36 +140,54 @@ async function readSamples(
   const plain = rows.filter(({ type }) => type === 'gauge' || type === 'sum');
   const others = rows.filter((row) => !plain.includes(row));
   const [points, histograms] = await Promise.all([
-    readRows<PointRow>(store, visible, 'points', 'value', plain, range),
-    readRows<HistogramRow>(store, visible, 'hpoints', 'count::DOUBLE AS count, sum, buckets', others, range),
+    readRows(store, visible, 'points', 'value', plain, range, pointOf),
+    readRows(store, visible, 'hpoints', 'count::DOUBLE, sum, buckets', others, range, histogramOf),
   ]);
   return { points, histograms };
 }
 
+type Columns = readonly (readonly unknown[])[];
+
+const pointOf = ([times, flags, values]: Columns, at: number) =>
+  ({ ts_ms: times?.[at], value: values?.[at], flags: flags?.[at] }) as PointRow;
+
+const histogramOf = ([times, flags, counts, sums, buckets]: Columns, at: number) =>
+  ({
+    ts_ms: times?.[at],
+    flags: flags?.[at],
+    count: counts?.[at],
+    sum: sums?.[at],
+    buckets: buckets?.[at],
+  }) as HistogramRow;
+
 /** Numbers as DOUBLE: exact for milliseconds and counts, and four times faster to read than BIGINT. */
-async function readRows<R extends { ts_ms: number }>(
+async function readRows<R>(
   store: Store,
   visible: Visibility,
   signal: 'points' | 'hpoints',
   columns: string,
   series: readonly SeriesRow[],
   range: Range,
+  rowOf: (columns: Columns, at: number) => R,
 ): Promise<Map<bigint, R[]>> {
   const found = new Map<bigint, R[]>();
   if (series.length === 0) return found;
   const ids = series.map(({ series_id }) => `${series_id}`).join(', ');
-  const rows = await withView(store, signal, visible, inNs(range), (view, read) =>
-    read<R & { series_id: bigint }>(
-      `SELECT series_id, ts_ms::DOUBLE AS ts_ms, ${columns}, flags::DOUBLE AS flags FROM ${view.from}
+  const [of = [], ...own] = await withView(store, signal, visible, inNs(range), (view, _, read) =>
+    read(
+      `SELECT series_id, ts_ms::DOUBLE, flags::DOUBLE, ${columns} FROM ${view.from}
        WHERE series_id IN (${ids}) AND ts_ms BETWEEN ${Math.floor(range.from)} AND ${Math.ceil(range.to)}
        ORDER BY series_id, ts_ms LIMIT ${MOST_POINTS + 1}`,
     ),
   );
-  if (rows.length > MOST_POINTS) throw tooMany('More samples fit');
-  for (const row of rows) {
-    const list = found.get(row.series_id);
-    if (list) list.push(row);
-    else found.set(row.series_id, [row]);
+  if (of.length > MOST_POINTS) throw tooMany('More samples fit');
+  let list: R[] = [];
+  for (const [index, id] of (of as bigint[]).entries()) {
+    if (index === 0 || id !== of[index - 1]) {
+      list = [];
+      found.set(id, list);
+    }
+    list.push(rowOf(own, index));
   }
   return found;
 }
@@ -224,11 +242,15 @@ async function withView<T>(
   signal: 'series' | 'points' | 'hpoints',
   visible: Visibility,
   range: TimeRange,
-  work: (view: View, read: Read) => Promise<T>,
+  work: (view: View, read: Read, readColumns: ReadColumns) => Promise<T>,
 ): Promise<T> {
   const view = await openView(store, signal, visible, range);
   try {
-    return await withConnection(store.buffer.instance, (read) => work(view, read), QUERY_TIMEOUT_MS);
+    return await withConnection(
+      store.buffer.instance,
+      (read, readColumns) => work(view, read, readColumns),
+      QUERY_TIMEOUT_MS,
+    );
   } finally {
     await view.release();
   }

@@ -3,19 +3,21 @@ import type { DuckDBInstance, DuckDBValue } from '@duckdb/node-api';
 /** Runs one statement; the rows as objects, BIGINT as bigint. */
 export type Read = <R = Record<string, unknown>>(statement: string, values?: DuckDBValue[]) => Promise<R[]>;
 
+/** The same, a list for each column: half the time of rows where there are hundreds of thousands. */
+export type ReadColumns = (statement: string) => Promise<unknown[][]>;
+
 /** A connection for a piece of work; what still runs after `timeoutMs` is interrupted. */
 export async function withConnection<T>(
   instance: DuckDBInstance,
-  work: (read: Read) => Promise<T>,
+  work: (read: Read, readColumns: ReadColumns) => Promise<T>,
   timeoutMs?: number,
 ): Promise<T> {
   const connection = await instance.connect();
   const timer = timeoutMs === undefined ? undefined : setTimeout(() => connection.interrupt(), timeoutMs);
   try {
-    return await work(async <R>(statement: string, values?: DuckDBValue[]) => {
-      const reader = await connection.runAndReadAll(statement, values);
-      return reader.getRowObjectsJS() as R[];
-    });
+    const read: Read = async <R>(statement: string, values?: DuckDBValue[]) =>
+      (await connection.runAndReadAll(statement, values)).getRowObjectsJS() as R[];
+    return await work(read, async (statement) => (await connection.runAndReadAll(statement)).getColumnsJS());
   } finally {
     clearTimeout(timer);
     connection.closeSync();
