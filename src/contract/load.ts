@@ -63,7 +63,8 @@ export type ReadMessage =
   | { type: 'progress'; bytes: number; total_bytes: number; rows: number }
   | { type: 'sniffed'; sniffed: Sniffed }
   | { type: 'table'; table: ReadTable }
-  | { type: 'done' }
+  /** `reusable`: what it read was small and plain, and left it as it was. */
+  | { type: 'done'; reusable: boolean }
   | { type: 'failed'; error: StoredError };
 
 /** One table found in the file (a workbook's sheet, an archive's entry; usually just one). */

@@ -15,7 +15,7 @@ export interface Reading {
 /** The load room with its reader children, as a worker runs it. */
 export function openReading(platform: Platform): Reading {
   const { config, log } = platform;
-  const pool = createReaderPool({ log, memory_bytes: config.readerMemory, warm: 1 });
+  const pool = createReaderPool({ log, memory_bytes: config.readerMemory, warm: 1, kept: config.workerSlots });
   const limits: ReadLimits = {
     memory_bytes: config.readerMemory,
     threads: config.readerThreads || availableParallelism(),

@@ -18,11 +18,12 @@ import { beginLoad, endLoad, type FileRow, optionsOf } from './file-state.ts';
 import { type CommitDeps, commitLoad, type Placed, type Prepared } from './load-commit.ts';
 import { settleLoad } from './settle-load.ts';
 
-/** `createReaderPool(…).read`: reads one file in a disposable child. */
+/** `createReaderPool(…).read`: reads one file in a child. */
 export type ReadTables = (
   request: ReadRequest,
   callbacks: {
     signal: AbortSignal;
+    workspace_id: string;
     onProgress(progress: { bytes: number; total_bytes: number; rows: number }): void;
   },
 ) => Promise<ReadTable[]>;
@@ -102,6 +103,7 @@ async function readFile(deps: LoadDeps, context: Context, file: FileRow, directo
         { ...request, path: object.path },
         {
           signal: context.signal,
+          workspace_id: file.workspace_id,
           onProgress: ({ bytes, total_bytes, rows }) =>
             context.progress(share(bytes, total_bytes), { bytes, total_bytes, rows }),
         },

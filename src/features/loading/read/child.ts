@@ -1,7 +1,6 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DuckDBInstance } from '@duckdb/node-api';
-
+import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { quoteLiteral } from '#contract/columns.ts';
 import type { ReadMessage, ReadRequest, ReadTable } from '#contract/load.ts';
 import { extensionOf } from '#contract/loadable.ts';
@@ -13,8 +12,9 @@ import { openFile } from './open.ts';
 import type { OpenedFile, ReadContext, Reader } from './reader.ts';
 
 /**
- * The disposable process that touches hostile bytes: one request over IPC, answered by messages,
- * then it ends. It was started with limits (see spawn.ts), knows no database and has no secrets.
+ * The disposable process that touches hostile bytes: a request over IPC, answered by messages. It was started with
+ * limits (see spawn.ts), knows no database and has no secrets. After a small text it may get another one; each has an
+ * engine and a directory of its own, and what lasts is code.
  */
 type Format = NonNullable<ReaderOptions['format']>;
 
@@ -31,34 +31,46 @@ function send(message: ReadMessage): void {
   process.send?.(message);
 }
 
-/** Stays alive when it is done: the parent, once it has every message, ends it. */
+/** Of text only: native readers of binary formats have bugs of which nobody knows what they leave behind. */
+const PLAIN: readonly Format[] = ['csv', 'tsv', 'ndjson', 'json'];
+const SMALL_BYTES = 16e6;
+/** A child that holds more than this would be more to keep than to start anew; a fresh one that has read has 150 MB. */
+const MOST_RESIDENT = 300e6;
+
+/** Stays alive when it is done: the parent, once it has every message, ends it or asks again. */
 async function main(request: ReadRequest): Promise<void> {
+  const instance = await engine;
   try {
-    await read(request);
-    send({ type: 'done' });
+    const plain = await read(request, await instance.connect());
+    instance.closeSync();
+    engine = openEngine();
+    send({ type: 'done', reusable: plain && process.memoryUsage.rss() < MOST_RESIDENT });
   } catch (error) {
     send({ type: 'failed', error: describe(error) });
   }
 }
 
-async function read(request: ReadRequest): Promise<void> {
+/** @returns whether all of it was small text, not packed */
+async function read(request: ReadRequest, connection: DuckDBConnection): Promise<boolean> {
   const begun = Date.now();
   let sniffing = { name: 'sniff' as const, start_ms: begun, end_ms: begun };
   const sniffed = () => {
     sniffing = { ...sniffing, end_ms: Date.now() };
   };
-  const context = { ...(await prepare(request)), sniffed };
+  const context = { ...(await prepare(request, connection)), sniffed };
   if ((await stat(request.path)).size === 0 && isText(request)) {
     send({ type: 'table', table: emptyTable() });
-    return;
+    return true;
   }
   const files = await openFile(request, context.temp_dir);
   const readable = files.length > 1 ? files.filter((file) => file.size > 0) : files;
   const unpacked = readable.reduce((sum, file) => sum + file.size, 0);
   const { size } = await stat(request.path);
+  let plain = size < SMALL_BYTES;
   let before = 0;
   for (const file of readable) {
     const format = await formatOf(file, request.options);
+    plain &&= PLAIN.includes(format) && file.compression === undefined && file.name === undefined;
     const reader = await READERS[format]();
     // Readers tell where they are in the unpacked file; people see how much of their own file that is.
     const done = before;
@@ -71,6 +83,7 @@ async function read(request: ReadRequest): Promise<void> {
     sniffing = { ...sniffing, start_ms: Date.now(), end_ms: Date.now() };
     before += file.size;
   }
+  return plain;
 }
 
 /** A text file of no bytes is a table without rows, as its owner would say; any other kind is damaged. */
@@ -91,10 +104,9 @@ function named(table: ReadTable, file: OpenedFile): ReadTable {
   return { ...table, sniffed, name: table.name === undefined ? stem : `${stem} ${table.name}` };
 }
 
-async function prepare(request: ReadRequest): Promise<Omit<ReadContext, 'sniffed'>> {
+async function prepare(request: ReadRequest, connection: DuckDBConnection): Promise<Omit<ReadContext, 'sniffed'>> {
   const temp_dir = join(request.out_dir, 'temp');
   await mkdir(temp_dir, { recursive: true });
-  const connection = await (await warm).connect();
   const { memory_bytes, threads } = request.limits;
   await connection.run(`SET threads = ${Math.max(1, Math.floor(threads))}`);
   await connection.run(`SET memory_limit = '${Math.floor(memory_bytes / 1e6)}MB'`);
@@ -123,17 +135,21 @@ function throttled(report: ReadContext['progress']): ReadContext['progress'] {
  * It makes the first file 150 ms of CPU cheaper, which is most of what a small file takes.
  */
 async function warmUp(): Promise<DuckDBInstance> {
-  const instance = await DuckDBInstance.create(':memory:', {
-    autoinstall_known_extensions: 'false',
-    autoload_known_extensions: 'false',
-    allow_community_extensions: 'false',
-  });
+  const instance = await openEngine();
   const { rehearse } = await import('./csv/rehearse.ts');
   await rehearse(await instance.connect());
   return instance;
 }
 
-const warm = warmUp();
-process.once('message', (request: ReadRequest) => void main(request));
+function openEngine(): Promise<DuckDBInstance> {
+  return DuckDBInstance.create(':memory:', {
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+    allow_community_extensions: 'false',
+  });
+}
+
+let engine = warmUp();
+process.on('message', (request: ReadRequest) => void main(request));
 // The parent is gone: nobody will fetch the result, and DuckDB's threads must not outlive the purpose.
 process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'));

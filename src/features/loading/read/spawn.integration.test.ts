@@ -58,6 +58,41 @@ test('a child reads one file and is gone; a warm one stands ready', async () => 
   await pool.close();
 });
 
+test('small texts of one workspace are read by one child, each as by a new one', async () => {
+  const pool = createReaderPool({ log, memory_bytes: 5e8, warm: 0, kept: 1 });
+  const more = join(directory, 'more.csv');
+  await writeFile(more, 'a;b\n1;"x\ny"\n2;z\n3\n');
+  const broken = join(directory, 'broken.parquet');
+  await writeFile(broken, 'PAR1 nothing that is a table PAR1');
+  const by = async (path: string, workspace_id?: string) => {
+    const filename = path === broken ? 'broken.parquet' : 'data.csv';
+    const reading = pool.read(
+      { ...(await request(path)), filename },
+      workspace_id === undefined ? {} : { workspace_id },
+    );
+    const told = await reading.then(
+      (tables) => tables.map(({ columns, sniffed, accounting }) => ({ columns, sniffed, accounting })),
+      (error: CaudalError) => error.code,
+    );
+    return { told, waiting: await children() };
+  };
+  const alone = await by(more);
+  const first = await by(small, 'a');
+  const second = await by(more, 'a');
+  const other = await by(more, 'b');
+  assert.deepEqual(second.told, alone.told);
+  assert.deepEqual(other.told, alone.told);
+  const failed = await by(broken, 'b');
+  assert.equal(typeof failed.told, 'string');
+  if (process.platform === 'linux') {
+    assert.equal(first.waiting.length, 1);
+    assert.deepEqual(second.waiting, first.waiting);
+    assert.notDeepEqual(other.waiting, first.waiting);
+    assert.deepEqual(failed.waiting, []);
+  }
+  await pool.close();
+});
+
 test('an abort, a deadline and a killed child each end in their own error, and leave no process', async () => {
   const pool = createReaderPool({ log, memory_bytes: 5e8, warm: 0 });
   const controller = new AbortController();

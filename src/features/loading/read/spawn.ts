@@ -3,17 +3,22 @@ import type { ReadMessage, ReadRequest, ReadTable } from '#contract/load.ts';
 import { type CaudalError, fail, isErrorCode } from '#kernel/errors.ts';
 import type { Logger } from '#platform/observe/log.ts';
 import { type HowItEnded, type NodeChild, startNodeChild } from '#platform/process/node-child.ts';
+import { keepChildren } from './kept-children.ts';
 
 export interface ReaderPoolOptions {
   log: Logger;
-  /** Children kept ready (each about 60 MB PSS); a child is used once. */
+  /** Children kept ready (each about 60 MB PSS). */
   warm?: number;
+  /** Children that may wait for another small file of the workspace that they have read for; none where nothing is said. */
+  kept?: number;
   /** What `ReadLimits.memory_bytes` of the coming requests will be at most; sets the process limit. */
   memory_bytes: number;
 }
 
 export interface ReadCallbacks {
   signal?: AbortSignal;
+  /** Whose file it is: a child that read a small one may read the next. */
+  workspace_id?: string;
   onProgress?(progress: { bytes: number; total_bytes: number; rows: number }): void;
 }
 
@@ -33,9 +38,13 @@ const CHILD = fileURLToPath(new URL('./child.ts', import.meta.url));
 const OVERHEAD_BYTES = 1_200_000_000;
 const HEAP_MB = 1024;
 
-/** Children that read one file each, in a process group of their own, under limits where the system has them. */
+/**
+ * Children that read files, in a process group of their own, under limits where the system has them: one file each,
+ * small plain ones of a workspace some more.
+ */
 export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
   const warm: NodeChild[] = [];
+  const kept = keepChildren(options.kept ?? 0);
   const busy = new Set<NodeChild>();
   let closed = false;
   const refill = () => {
@@ -52,7 +61,8 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
   return {
     async read(request, callbacks = {}) {
       callbacks.signal?.throwIfAborted();
-      const child = warm.shift() ?? startChild(CHILD, options.memory_bytes);
+      const { workspace_id = '' } = callbacks;
+      const child = kept.take(workspace_id) ?? warm.shift() ?? startChild(CHILD, options.memory_bytes);
       busy.add(child);
       refill();
       const end = async (): Promise<void> => {
@@ -61,7 +71,12 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
         busy.delete(child);
       };
       try {
-        const tables = await converse(child, request, callbacks, options.log);
+        const { tables, reusable } = await converse(child, request, callbacks, options.log);
+        if (reusable && workspace_id !== '' && (options.kept ?? 0) > 0 && !closed) {
+          busy.delete(child);
+          kept.give(child, workspace_id);
+          return tables;
+        }
         // It has written all it had to write; taking its memory down is 10 ms that no load needs to wait for.
         void end();
         return tables;
@@ -72,7 +87,7 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
     },
     async close() {
       closed = true;
-      const all = [...warm, ...busy];
+      const all = [...warm, ...busy, ...kept.all()];
       for (const child of all) child.kill();
       await Promise.all(all.map((child) => child.ended));
     },
@@ -84,14 +99,19 @@ export function startChild(entry: string, memory_bytes: number): NodeChild {
   return startNodeChild({ entry, heap_mb: HEAP_MB, data_bytes: memory_bytes + OVERHEAD_BYTES, files: 512 });
 }
 
+interface Answer {
+  tables: ReadTable[];
+  reusable: boolean;
+}
+
 async function converse(
   child: NodeChild,
   request: ReadRequest,
   { signal, onProgress }: ReadCallbacks,
   log: Logger,
-): Promise<ReadTable[]> {
+): Promise<Answer> {
   const tables: ReadTable[] = [];
-  const { promise, resolve, reject } = Promise.withResolvers<ReadTable[]>();
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const deadline = setTimeout(() => reject(tooSlow(request.limits)), request.limits.timeout_ms);
   const abort = () => reject(signal?.reason);
   signal?.addEventListener('abort', abort, { once: true });
@@ -99,13 +119,14 @@ async function converse(
     progress: (message) => onProgress?.(message),
     sniffed: () => undefined,
     table: (message) => tables.push(message.table),
-    done: () => resolve(tables),
+    done: ({ reusable }) => resolve({ tables, reusable }),
     failed: ({ error }) => {
       const code = isErrorCode(error.code) ? error.code : 'reader_crashed';
       reject(fail(code, error.message, error.hint ? { hint: error.hint } : {}));
     },
   };
-  child.process.on('message', (message: ReadMessage) => (handle[message.type] as (m: ReadMessage) => void)(message));
+  const hear = (message: ReadMessage) => (handle[message.type] as (m: ReadMessage) => void)(message);
+  child.process.on('message', hear);
   child.ended.then((end) => {
     log.debug({ code: end.code, signal: end.signal, stderr: end.stderr }, 'reader ended');
     reject(died(end));
@@ -117,6 +138,7 @@ async function converse(
     return await promise;
   } finally {
     clearTimeout(deadline);
+    child.process.off('message', hear);
     signal?.removeEventListener('abort', abort);
   }
 }
