@@ -44,6 +44,6 @@ function nameOf(command: string): string {
   const role = /--roles (\S+)/.exec(command)?.[1];
   if (role) return role;
   if (/\bmain\.ts up\b/.test(command)) return 'supervisor';
-  if (/postgres/.test(command)) return command.replace(/^postgres: /, 'postgres ').slice(0, 40);
+  if (/postgres/.test(command)) return `postgres ${/^postgres: (.{1,40})/.exec(command)?.[1] ?? ''}`.trimEnd();
   return /([\w-]+)\/child\.ts/.exec(command)?.[1]?.concat(' child') ?? command.slice(0, 40);
 }
