@@ -160,10 +160,13 @@ test('who does not listen to SIGTERM is killed after the limit', async () => {
 
 test('who retires finishes what it does and is not started again', async () => {
   const { seen, child, until } = watched(
-    "process.on('SIGUSR2', () => setTimeout(() => { console.log('finished'); process.exit(0) }, 50)); console.log('up'); setInterval(() => undefined, 1000)",
+    "process.on('SIGUSR2', () => console.log('retiring')); process.on('SIGHUP', () => { console.log('finished'); process.exit(0) }); console.log('up'); setInterval(() => undefined, 1000)",
   );
   await until(() => seen.lines.length === 1);
-  await child.retire();
+  const retired = child.retire();
+  await until(() => seen.lines.includes('retiring'));
+  process.kill(seen.pids[0] ?? 0, 'SIGHUP');
+  await retired;
   await until(() => seen.lines.includes('finished'));
   assert.deepEqual([seen.pids.length, seen.deaths.length], [1, 0]);
   await child.stop(1_000);
