@@ -1,4 +1,7 @@
 const MASKED = 'REDACTED';
+/** What a name says whose value must not be kept. */
+const TELLING = 'password|passwd|secret|token|signature|credential|api[_-]?key';
+export const SECRET_NAME = new RegExp(`${TELLING}|authorization|cookie`, 'i');
 
 /**
  * What must not reach the store. Of query strings no value at all: a list of telling names would miss one, and signed
@@ -13,7 +16,10 @@ const RULES: readonly [pattern: RegExp, replacement: string][] = [
   [/\bcdl_[\w-]+/g, MASKED],
   [/\beyJ[\w-]+\.[\w-]+\.[\w-]*/g, MASKED],
   [
-    /("?\b(?:[\w-]{0,40}(?:password|passwd|secret|token|signature|credential|api[_-]?key)|authorization|cookie)"?\s*[:=]\s*)("(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s,;&"']+)/gi,
+    new RegExp(
+      String.raw`("?\b(?:[\w-]{0,40}(?:${TELLING})|authorization|cookie)"?\s*[:=]\s*)("(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s,;&"']+)`,
+      'gi',
+    ),
     `$1${MASKED}`,
   ],
   [/(\bpassword\s+)(E?'(?:[^']|'')*'?)/gi, `$1${MASKED}`],

@@ -1,5 +1,5 @@
 import type { LogEntry, LogFormat } from './entry.ts';
-import { mask, maskQuery } from './mask.ts';
+import { mask, maskQuery, SECRET_NAME } from './mask.ts';
 import { plainEntry } from './text.ts';
 
 /** Source: nginx, ngx_http_log_module, "combined"; `escape=default` writes `"` and `\` as \x22 and \x5C. */
@@ -77,7 +77,6 @@ const KNOWN = new Set([
   ...['traceparent', 'http_traceparent'],
 ]);
 const NUMBER = /^-?\d{1,15}(\.\d{1,9})?$/;
-const SECRET = /password|passwd|secret|token|authorization|cookie|credential|signature|api_?key/i;
 const MOST_ATTRIBUTES = 64;
 const LONGEST_KEY = 200;
 
@@ -126,7 +125,7 @@ function further(object: Json): LogEntry['attributes'] {
   for (const [key, value] of rest.slice(0, MOST_ATTRIBUTES)) {
     const name = key.slice(0, LONGEST_KEY);
     const text = typeof value === 'string' ? said(value) : undefined;
-    if (text !== undefined) attributes[name] = SECRET.test(key) ? 'REDACTED' : mask(text);
+    if (text !== undefined) attributes[name] = SECRET_NAME.test(key) ? 'REDACTED' : mask(text);
     else if (typeof value === 'number' || typeof value === 'boolean') attributes[name] = value;
   }
   return attributes;
