@@ -91,6 +91,8 @@ async function pooled(): Promise<void> {
     let died: Instance | undefined;
 
     test('every task ends in the right state, with the right files and no others', async (t) => {
+      // Workers join after the gateway is ready.
+      await until('the first worker', async () => (await workers()).length === 1 || undefined);
       assert.deepEqual([(await look()).pool.size, await metric('caudal_worker_capacity_ratio')], [1, 0], 'idle');
       const running = await submit('long.mp4', { ...SMALL, height: 1080 });
       // Held in the middle, it is running for certain whenever it is cancelled, and the others need a second worker.
