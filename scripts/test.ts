@@ -25,6 +25,8 @@ const CONCURRENCY = Number(process.env['CAUDAL_TEST_CONCURRENCY'] ?? availablePa
 const SOAK = process.env['CAUDAL_SOAK'] === '1';
 /** Files that are named at the end with their time, where so many ran. */
 const SLOWEST = 20;
+/** Lines of what a failed test said that are said again at the end. */
+const SAID_AGAIN = 12;
 const FILE_TIMEOUT = (SOAK ? 60 : 10) * 60_000;
 const PATTERNS = ['src/**/*.test.ts', 'test/**/*.test.ts', 'console/src/**/*.test.ts'];
 /** What a test may get from outside; every other setting of the caller's would change its outcome. */
@@ -61,12 +63,20 @@ interface Counts {
   skipped: number;
 }
 
+/** A failed test, with what it said: said again at the end, where the last lines of a long output are all that is kept. */
+interface Failure {
+  name: string;
+  file: string | undefined;
+  said: string;
+}
+
 /** Seconds that the tests of a file took, by file: where to look when the whole takes too long. */
 type Seconds = Map<string, number>;
 
 async function runTests(files: string[], signal: AbortSignal): Promise<Counts> {
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
   const seconds: Seconds = new Map();
+  const failures: Failure[] = [];
   const stream = run({
     files: files.map((file) => join(ROOT, file)),
     concurrency: CONCURRENCY,
@@ -86,12 +96,17 @@ async function runTests(files: string[], signal: AbortSignal): Promise<Counts> {
   stream.on('test:fail', (event) => {
     // A suite fails because a test of it did; that one is counted.
     if (event.details.type === 'suite' && event.details.error.cause === undefined) return;
-    if (event.details.type !== 'suite') counts[event.todo === undefined ? 'failed' : 'skipped'] += 1;
+    if (event.details.type === 'suite') return;
+    counts[event.todo === undefined ? 'failed' : 'skipped'] += 1;
+    if (event.todo !== undefined) return;
+    const { cause, message } = event.details.error;
+    failures.push({ name: event.name, file: event.file, said: cause instanceof Error ? `${cause.stack}` : message });
   });
   const report = stream.compose(spec);
   report.pipe(process.stdout, { end: false });
   await finished(report, { writable: false });
   if (files.length > SLOWEST) printSlowest(seconds);
+  for (const failure of failures) printFailure(failure);
   return counts;
 }
 
@@ -99,6 +114,12 @@ function printSlowest(seconds: Seconds): void {
   const slowest = [...seconds].sort(([, a], [, b]) => b - a).slice(0, SLOWEST);
   for (const [file, took] of slowest)
     process.stdout.write(`${took.toFixed(0).padStart(5)} s  ${relative(ROOT, file)}\n`);
+}
+
+function printFailure({ name, file, said }: Failure): void {
+  const lines = said.split('\n').slice(0, SAID_AGAIN);
+  process.stdout.write(`failed: ${name} (${file ? relative(ROOT, file) : 'no file'})\n`);
+  for (const line of lines) process.stdout.write(`    ${line.slice(0, 300)}\n`);
 }
 
 /** Processes that the tests started and did not end: they inherited the temporary directory's name. */
