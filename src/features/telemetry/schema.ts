@@ -17,7 +17,9 @@ export const EDGES = 'edges_1h';
 export type Kept = Signal | Rollup | typeof EDGES;
 export const KEPT: readonly Kept[] = [...SIGNALS, ...ROLLUPS, EDGES];
 
-type SqlType = 'VARCHAR' | 'BIGINT' | 'INTEGER' | 'DOUBLE' | 'BOOLEAN' | 'VARCHAR[]';
+/** What rows are appended to; rollups, which DuckDB makes itself, may hold more. */
+export type CellType = 'VARCHAR' | 'BIGINT' | 'INTEGER' | 'DOUBLE' | 'BOOLEAN';
+type SqlType = CellType | 'VARCHAR[]';
 export type Cell = string | bigint | number | boolean | null;
 
 export const COLUMNS = {

@@ -55,3 +55,18 @@ test('a leased generation stays until it is given back', async (t) => {
   await lease.release();
   await assert.rejects(count(), /does not exist/);
 });
+
+test('what DuckDB cannot take is said when it settles, and the generation can still be dropped', async (t) => {
+  // Nowhere to put what does not fit into memory.
+  const buffer = await openBuffer({ memoryLimit: '8MB', tempDirectory: '/dev/null/nowhere' });
+  t.after(() => buffer.close());
+  const generation = await buffer.open('0');
+  const rows = Array.from({ length: 2000 }, (_, index) => ({ ...resource, attrs: `${index}`.repeat(2000) }));
+  for (let round = 0; round < 20; round += 1) await buffer.append(generation, { ...noRows(), resources: rows });
+  assert.equal(buffer.settle(generation), false);
+  assert.equal(buffer.settle(generation), false, 'it stays so: what was lost does not come back');
+  await buffer.drop(generation);
+  const next = await buffer.open('1');
+  await buffer.append(next, one());
+  assert.equal(buffer.settle(next), true);
+});

@@ -1,5 +1,6 @@
-import { type DuckDBConnection, DuckDBDataChunk, DuckDBInstance, type DuckDBValue } from '@duckdb/node-api';
-import { type Cell, COLUMNS, columnDefinitions, type Rows, SIGNALS, type Signal } from '../schema.ts';
+import { DuckDBInstance } from '@duckdb/node-api';
+import { type Cell, columnDefinitions, type Rows, SIGNALS, type Signal } from '../schema.ts';
+import { type Appending, appendTo } from './appending.ts';
 
 /**
  * What has been acknowledged but is not yet in a segment: one set of in-memory tables per generation, that is per
@@ -22,14 +23,13 @@ export interface Buffer {
   /** `open` and `append` one at a time: the caller queues them. */
   open(walId: string): Promise<Generation>;
   append(generation: Generation, rows: Rows): Promise<void>;
-  /** The generations that hold rows not yet known to be in segments, leased until `release`. */
+  /** What was appended can be read. @returns whether that is all; if not, only the write-ahead file has it all */
+  settle(generation: Generation): boolean;
+  /** Settles, too. The generations that hold rows not yet known to be in segments, leased until `release`. */
   lease(): { generations: Generation[]; release(): Promise<void> };
   drop(generation: Generation): Promise<void>;
   close(): void;
 }
-
-/** DuckDB's vector size: the most rows a chunk holds. */
-const CHUNK = 2048;
 
 /** A DuckDB of its own with its own memory limit, so that user queries and telemetry cannot starve each other. */
 export async function openBuffer(options: { memoryLimit: string; tempDirectory: string }): Promise<Buffer> {
@@ -41,17 +41,18 @@ export async function openBuffer(options: { memoryLimit: string; tempDirectory: 
     autoload_known_extensions: 'false',
     preserve_insertion_order: 'true',
   });
-  // A connection does one thing at a time: an append fails while another statement runs on the same one.
-  const writing = await instance.connect();
   const dropping = await instance.connect();
   // Segments never change: a trace by id over 24 of them takes 23 ms instead of 38 when their footers are kept.
-  await writing.run('SET GLOBAL parquet_metadata_cache = true');
+  await dropping.run('SET GLOBAL parquet_metadata_cache = true');
   let dropped: Promise<unknown> = Promise.resolve();
-  const generations = new Map<number, Generation>();
+  const generations = new Map<Generation, Appending>();
   let last = 0;
 
   const dropIfFree = async (generation: Generation): Promise<void> => {
-    if (!generation.flushed || generation.leases > 0 || !generations.delete(generation.number)) return;
+    const appending = generations.get(generation);
+    if (!appending || !generation.flushed || generation.leases > 0) return;
+    generations.delete(generation);
+    appending.close();
     const tables = SIGNALS.map((signal) => `DROP TABLE IF EXISTS ${tableOf(signal, generation)};`).join(' ');
     const drop = dropped.then(() => dropping.run(tables));
     dropped = drop.catch(() => undefined);
@@ -70,24 +71,32 @@ export async function openBuffer(options: { memoryLimit: string; tempDirectory: 
         series: new Set(),
         flushed: false,
       };
+      const connection = await instance.connect();
       for (const signal of SIGNALS) {
-        await writing.run(`CREATE TABLE ${tableOf(signal, generation)} (${columnDefinitions(signal)})`);
+        await connection.run(`CREATE TABLE ${tableOf(signal, generation)} (${columnDefinitions(signal)})`);
       }
-      generations.set(generation.number, generation);
+      generations.set(
+        generation,
+        appendTo(connection, (signal) => tableOf(signal, generation)),
+      );
       return generation;
     },
     async append(generation, rows) {
       const fresh = { ...rows, series: rows.series.filter((row) => !generation.series.has(row.series_id)) };
       for (const signal of SIGNALS) {
         if (fresh[signal].length === 0) continue;
-        await appendRows(writing, tableOf(signal, generation), signal, fresh[signal]);
+        await generations.get(generation)?.append(signal, fresh[signal]);
         generation.rows += fresh[signal].length;
       }
       for (const { series_id } of fresh.series) generation.series.add(series_id);
     },
+    settle: (generation) => generations.get(generation)?.settle() ?? true,
     lease() {
-      const leased = [...generations.values()].filter((each) => !each.flushed);
-      for (const each of leased) each.leases += 1;
+      const leased = [...generations.keys()].filter((each) => !each.flushed);
+      for (const each of leased) {
+        generations.get(each)?.settle();
+        each.leases += 1;
+      }
       return {
         generations: leased,
         async release() {
@@ -103,7 +112,7 @@ export async function openBuffer(options: { memoryLimit: string; tempDirectory: 
       await dropIfFree(generation);
     },
     close() {
-      writing.closeSync();
+      for (const appending of generations.values()) appending.close();
       dropping.closeSync();
       instance.closeSync();
     },
@@ -112,26 +121,4 @@ export async function openBuffer(options: { memoryLimit: string; tempDirectory: 
 
 export function tableOf(signal: Signal, generation: Generation): string {
   return `${signal}_${generation.number}`;
-}
-
-async function appendRows(
-  connection: DuckDBConnection,
-  table: string,
-  signal: Signal,
-  rows: readonly Record<string, DuckDBValue>[],
-): Promise<void> {
-  const names = Object.keys(COLUMNS[signal]);
-  const appender = await connection.createAppender(table);
-  try {
-    const types = names.map((_, index) => appender.columnType(index));
-    for (let start = 0; start < rows.length; start += CHUNK) {
-      const slice = rows.slice(start, start + CHUNK);
-      const chunk = DuckDBDataChunk.create(types, slice.length);
-      chunk.setColumns(names.map((name) => slice.map((row) => row[name] ?? null)));
-      appender.appendDataChunk(chunk);
-    }
-    appender.flushSync();
-  } finally {
-    appender.closeSync();
-  }
 }

@@ -59,13 +59,19 @@ interface Filling {
   generation: Generation;
 }
 
+/** Closed, and not yet in segments. */
+interface Waiting {
+  generation: Generation;
+  bytes: number;
+}
+
 interface Pending {
   record: WalRecord;
   rows: Rows;
   done: PromiseWithResolvers<void>;
 }
 
-/** A file is closed at this size even before its minute is over. */
+/** A file is closed at this size, and becomes segments, even before its minute is over. */
 const ROTATE_BYTES = 32 << 20;
 const RETRY_SECONDS = 5;
 
@@ -87,7 +93,7 @@ export async function openStore(options: StoreOptions): Promise<TelemetryStore> 
     return { wal, generation: await buffer.open(wal.id) };
   };
   /** Closed, not yet committed; oldest first. */
-  const waiting: { generation: Generation; bytes: number }[] = await recover(options, walDirectory, buffer);
+  const waiting: Waiting[] = await recover(options, walDirectory, buffer);
   let filling = await start();
   let pending: Pending[] = [];
   const exclusive = queueOf();
@@ -112,7 +118,9 @@ export async function openStore(options: StoreOptions): Promise<TelemetryStore> 
       });
       for (const each of group) each.done.reject(full);
     }
-    if (filling.wal.bytes >= ROTATE_BYTES) await rotate();
+    if (filling.wal.bytes < ROTATE_BYTES) return;
+    await rotate();
+    background();
   };
 
   const rotate = async (): Promise<void> => {
@@ -123,20 +131,31 @@ export async function openStore(options: StoreOptions): Promise<TelemetryStore> 
     filling = next;
   };
 
+  /** What DuckDB could not take, for want of memory say, is still in the write-ahead file. */
+  const readAgain = async (of: Waiting): Promise<void> => {
+    const { wal_id } = of.generation;
+    log.warn({ wal_id }, 'telemetry: what waits was not kept whole, reading it again');
+    const records = await readWal(walDirectory, wal_id);
+    await buffer.drop(of.generation);
+    of.generation = await reopen(buffer, wal_id, records);
+    if (!buffer.settle(of.generation)) throw new Error(`DuckDB could not take the rows of ${wal_id}`);
+  };
+
   const flushAll = async (): Promise<void> => {
     await exclusive(rotate);
     for (let first = waiting[0]; first; first = waiting[0]) {
-      const { generation } = first;
+      const { wal_id } = first.generation;
       // A commit whose answer was lost is a commit.
-      if (!(await isFlushed(db, generation.wal_id))) {
+      if (!(await isFlushed(db, wal_id))) {
+        if (!buffer.settle(first.generation)) await readAgain(first);
         const target = { objects: options.objects, temporary, now: options.clock.now() };
-        const segments = await writeSegments(buffer.instance, generation, target);
-        await commitFlush(db, generation.wal_id, segments, target.now);
+        const segments = await writeSegments(buffer.instance, first.generation, target);
+        await commitFlush(db, wal_id, segments, target.now);
         usage.forget();
       }
       waiting.shift();
-      await buffer.drop(generation);
-      await removeWal(walDirectory, generation.wal_id);
+      await buffer.drop(first.generation);
+      await removeWal(walDirectory, wal_id);
     }
   };
   const flush = joined(flushes, flushAll);
@@ -237,21 +256,26 @@ function merge(group: readonly Pending[]): Rows {
 }
 
 /** What a crash left: files whose segments are committed go, the others are read again. */
-async function recover(options: StoreOptions, directory: string, buffer: Buffer) {
-  const waiting: { generation: Generation; bytes: number }[] = [];
+async function recover(options: StoreOptions, directory: string, buffer: Buffer): Promise<Waiting[]> {
+  const waiting: Waiting[] = [];
   for (const id of await listWals(directory)) {
     const records = (await isFlushed(options.db, id)) ? [] : await readWal(directory, id);
     if (records.length === 0) {
       await removeWal(directory, id);
       continue;
     }
-    const generation = await buffer.open(id);
-    for (const record of records) await buffer.append(generation, flattenRecord(record).rows);
+    const generation = await reopen(buffer, id, records);
     const bytes = records.reduce((sum, record) => sum + record.body.length, 0);
     waiting.push({ generation, bytes });
     options.log.info({ exports: records.length, rows: generation.rows }, 'telemetry: recovered after a crash');
   }
   return waiting;
+}
+
+async function reopen(buffer: Buffer, walId: string, records: readonly WalRecord[]): Promise<Generation> {
+  const generation = await buffer.open(walId);
+  for (const record of records) await buffer.append(generation, flattenRecord(record).rows);
+  return generation;
 }
 
 /** Runs one thing after another; a failure does not stop the next. */
