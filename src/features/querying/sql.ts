@@ -114,6 +114,13 @@ function answerKey(principal: Principal, question: SqlQuestion, { key }: Resolve
   return `sql ${principal.workspace_id} ${JSON.stringify([key, query, parameters, orient, limit ?? null])}`;
 }
 
+/** What sources are to be seen depends on who asks: a child that showed some shows nothing else. */
+function relationsOf({ datasets, foreign, sources }: Resolved): string {
+  if (sources.length > 0) return newId();
+  const names = foreign.map(({ schema, name }) => [schema.toLowerCase(), name.toLowerCase()]);
+  return JSON.stringify([...datasets.map(({ view, snapshot }) => [view, snapshot.id]), ...names].map(String).sort());
+}
+
 async function prepare(
   deps: SqlDeps,
   principal: Principal,
@@ -134,8 +141,5 @@ async function prepare(
     safe: question.safe,
     title: 'Result',
   };
-  // A child whose views end with the query, or that telemetry flows into, shows something else each time.
-  const lasting = resolved.sources.length === 0 && resolved.foreign.length === 0;
-  const shows = lasting ? questionOf(views) : newId();
-  return { request, shows, release };
+  return { request, seen: { shows: questionOf(views), of: relationsOf(resolved) }, release };
 }

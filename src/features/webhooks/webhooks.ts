@@ -4,7 +4,7 @@ import type { Listener } from '#platform/db/listen.ts';
 import type { NamedLocks } from '#platform/db/named-locks.ts';
 import type { Logger } from '#platform/observe/log.ts';
 import { untraced } from '#platform/observe/tracing.ts';
-import { APPENDED_CHANNEL } from '#platform/stream/append.ts';
+import { startLooks } from '#platform/stream/looks.ts';
 import { type DeliverDeps, deliverDue } from './deliver.ts';
 import { takeBatches } from './take.ts';
 
@@ -29,7 +29,6 @@ export function startWebhooks(deps: WebhooksDeps): Webhooks {
   const { db, log } = deps;
   const active = new Map<string, Promise<void>>();
   const gate = createGate(deps.lanes, Number.POSITIVE_INFINITY);
-  let looking: Promise<void> | undefined;
   let stopped = false;
 
   const serve = (id: string): void => {
@@ -40,23 +39,16 @@ export function startWebhooks(deps: WebhooksDeps): Webhooks {
       .finally(() => active.delete(id));
     active.set(id, work);
   };
-  const look = (): void => {
-    looking ??= untraced(() => findWaiting(db))
-      .then((found) => found.forEach(serve))
-      .catch((error: unknown) => log.debug({ err: error }, 'webhooks: could not look for deliveries'))
-      .finally(() => {
-        looking = undefined;
-      });
-  };
-  const stopListening = deps.listener.on(APPENDED_CHANNEL, look, look);
-  const timer = setInterval(look, LOOK_EVERY_MS);
-  look();
+  const looks = startLooks({
+    listener: deps.listener,
+    every_ms: LOOK_EVERY_MS,
+    look: async () => (await untraced(() => findWaiting(db))).forEach(serve),
+    failed: (error) => log.debug({ err: error }, 'webhooks: could not look for deliveries'),
+  });
   return {
     async stop() {
       stopped = true;
-      clearInterval(timer);
-      stopListening();
-      await looking;
+      await looks.stop();
       await Promise.allSettled(active.values());
     },
   };

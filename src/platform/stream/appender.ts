@@ -1,3 +1,4 @@
+import { setTimeout as rest } from 'node:timers/promises';
 import type pg from 'pg';
 import { fail } from '#kernel/errors.ts';
 import { recordSpan, untraced } from '#platform/observe/tracing.ts';
@@ -45,9 +46,13 @@ const MOST_BATCHES = 500;
 const MOST_BYTES = 8 * 2 ** 20;
 const MOST_WAITING_BYTES = 128 * 2 ** 20;
 
+/** At most this long a rest between two transactions. */
+const MOST_REST_MS = 5;
+
 /**
- * Group commit: one transaction at a time; who comes while it runs joins the next. Nobody waits for company: an
- * idle appender begins at once, so that a lone request takes one round trip and one flush of the log.
+ * Group commit: one transaction at a time; who comes while it runs joins the next. A lone request does not wait for
+ * company: an idle appender begins at once. A busy one rests as long as its last transaction took, and its groups
+ * become twice as large: the database spends half as much on the same events.
  */
 export function createAppender(options: AppenderOptions): Appender {
   const { pool, most_batches = MOST_BATCHES, most_bytes = MOST_BYTES } = options;
@@ -74,7 +79,11 @@ export function createAppender(options: AppenderOptions): Appender {
   const run = async (): Promise<void> => {
     // Requests that were parsed in the same turn of the loop share the first transaction.
     await new Promise((resolve) => setImmediate(resolve));
-    while (line.length > 0) await write(pool, next());
+    while (line.length > 0) {
+      const began = performance.now();
+      await write(pool, next());
+      if (line.length > 0 && line.length < most_batches) await rest(Math.min(MOST_REST_MS, performance.now() - began));
+    }
     running = undefined;
   };
 

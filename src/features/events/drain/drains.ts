@@ -7,7 +7,7 @@ import type { NamedLocks } from '#platform/db/named-locks.ts';
 import type { Logger } from '#platform/observe/log.ts';
 import { observe } from '#platform/observe/metrics/instruments.ts';
 import { untraced } from '#platform/observe/tracing.ts';
-import { APPENDED_CHANNEL } from '#platform/stream/append.ts';
+import { startLooks } from '#platform/stream/looks.ts';
 import { Fenced } from './commit-drain.ts';
 import { type DrainDeps, drainOnce } from './drain.ts';
 
@@ -28,10 +28,7 @@ export interface Drains {
 
 /** Between the beginnings of two drains of one subscription: smaller segments would only be merged again. */
 const PACE_MS = 200;
-/** A message wakes the drains at once; this heals a lost one, and finds what another process left. */
 const LOOK_EVERY_MS = 2_000;
-/** Between two looks: a busy topic tells of hundreds of groups a second, and its drain goes on by itself. */
-const LOOK_PAUSE_MS = 50;
 
 interface Backlog {
   id: string;
@@ -89,21 +86,18 @@ export function startDrains(deps: DrainsDeps): Drains {
     if (streams === null) backlog = found;
     for (const { id } of found) serve(id);
   };
-  const lookSoon = coalesced(look, (error) => log.debug({ err: error }, 'drain: could not look for batches'));
-  const stopListening = deps.listener.on(
-    APPENDED_CHANNEL,
-    (payload) => lookSoon(payload === '' ? null : payload.split(',')),
-    () => lookSoon(null),
-  );
-  const timer = setInterval(() => lookSoon(null), LOOK_EVERY_MS);
-  lookSoon(null);
+  const looks = startLooks({
+    listener: deps.listener,
+    every_ms: LOOK_EVERY_MS,
+    look,
+    failed: (error) => log.debug({ err: error }, 'drain: could not look for batches'),
+  });
 
   return {
     running: () => [...active.keys()],
     async stop() {
       stopped = true;
-      clearInterval(timer);
-      stopListening();
+      await looks.stop();
       unobserve();
       const late = setTimeout(() => abort.abort(new Error('this worker is shutting down')), 10_000);
       await Promise.allSettled(active.values());
@@ -153,28 +147,4 @@ function findBacklog({ db }: DrainsDeps, streams: readonly string[] | null): Pro
       WHERE s.kind = 'dataset' AND s.position < t.head
         AND (${streams}::uuid[] IS NULL OR s.topic_id = ANY(${streams}::uuid[]))`,
   );
-}
-
-/** One look at a time, and not at once again; what is asked for meanwhile is looked for together afterwards. */
-function coalesced(
-  work: (streams: readonly string[] | null) => Promise<void>,
-  failed: (error: unknown) => void,
-): (streams: readonly string[] | null) => void {
-  let wanted: Set<string> | null | undefined;
-  let running = false;
-  const run = async (): Promise<void> => {
-    running = true;
-    while (wanted !== undefined) {
-      const streams: readonly string[] | null = wanted === null ? null : [...wanted];
-      wanted = undefined;
-      await work(streams).catch(failed);
-      await new Promise((resolve) => setTimeout(resolve, LOOK_PAUSE_MS));
-    }
-    running = false;
-  };
-  return (streams) => {
-    if (streams === null) wanted = null;
-    else if (wanted !== null) wanted = new Set([...(wanted ?? []), ...streams]);
-    if (!running) void run();
-  };
 }

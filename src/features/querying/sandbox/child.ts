@@ -17,7 +17,7 @@ import type { Failure, FromChild, RunRequest, ToChild } from './protocol.ts';
 const [threads = '1', memory = '1GB', fifo = ''] = process.argv.slice(2);
 const inner = `${fifo}.rows`;
 
-const { connection } = await openEngine(threads, memory);
+let { instance, connection } = await openEngine(threads, memory);
 await connection.run('SELECT 1');
 const out = new Socket({ fd: 3, readable: false, writable: true });
 out.on('error', () => process.exit(1));
@@ -49,7 +49,16 @@ async function value(on: DuckDBConnection, sql: string, parameter: string): Prom
   return (await on.runAndReadAll(sql, [parameter])).getRows()[0]?.[0];
 }
 
+/** What is locked to some files can open no others: an engine that has seen none takes its place. */
+async function reopen(): Promise<void> {
+  connection.closeSync();
+  instance.closeSync();
+  ({ instance, connection } = await openEngine(threads, memory));
+  locked = false;
+}
+
 async function run(request: RunRequest): Promise<void> {
+  if (request.anew) await reopen();
   if (request.sql !== undefined) trusted = true;
   else if (!locked) {
     locked = true;

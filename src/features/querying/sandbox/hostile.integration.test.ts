@@ -71,7 +71,7 @@ async function ask(query: string, within = sandbox): Promise<string> {
       for (const { schema, name } of plan.tables) {
         if (schema !== '' || name !== 'people') throw fail('sql_error', 'There is no such dataset.');
       }
-      return { request, shows: 'people@1', release: async () => undefined };
+      return { request, seen: { shows: 'people@1', of: 'people' }, release: async () => undefined };
     },
   });
   return text(outcome.body);

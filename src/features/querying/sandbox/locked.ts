@@ -27,9 +27,9 @@ export async function lock(connection: DuckDBConnection, request: RunRequest, fi
   const paths = [...request.paths, ...fifos].map(quoteLiteral).join(', ');
   await connection.run(`SET allowed_paths = [${paths}]`);
   await connection.run('SET enable_external_access = false');
+  await connection.run('SET lock_configuration = true');
   for (const { schema, name, sql } of request.views) {
     if (schema !== 'main') await connection.run(`CREATE SCHEMA IF NOT EXISTS ${quoteIdentifier(schema)}`);
     await connection.run(`CREATE VIEW ${quoteIdentifier(schema)}.${quoteIdentifier(name)} AS ${sql}`);
   }
-  await connection.run('SET lock_configuration = true');
 }

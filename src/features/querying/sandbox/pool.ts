@@ -1,10 +1,18 @@
 import { type ChildLimits, type ChildSession, startChild } from './session.ts';
 
+/** What a query may see. */
+export interface Seen {
+  /** Same relations at the same versions, same text. */
+  shows: string;
+  /** Same relations, at whatever versions, same text. */
+  of: string;
+}
+
 export interface ChildPool {
   /** One that the workspace left behind, or a child that has run nothing. @throws ChildGone */
   take(workspace: string): Promise<PooledChild>;
-  /** A child that has run nothing. */
-  takeFresh(): Promise<PooledChild>;
+  /** One that the workspace left behind and that has seen no other relations than these, or one that has run nothing. */
+  takeFor(workspace: string, of: string): Promise<PooledChild>;
   /** Starts what should wait warm. */
   warmUp(): void;
   close(): Promise<void>;
@@ -13,11 +21,11 @@ export interface ChildPool {
 export interface PooledChild {
   session: ChildSession;
   /** What its views show, once it ran: only a query of the same workspace over the same relations may use it again. */
-  shows: string | undefined;
+  seen: Seen | undefined;
   /** Queries it has run. */
   runs: number;
-  /** Keeps it for the same workspace for a while; `shows` is undefined when it only parsed. */
-  keep(workspace: string, shows: string | undefined): void;
+  /** Keeps it for the same workspace for a while; `seen` is undefined when it only parsed. */
+  keep(workspace: string, seen: Seen | undefined): void;
   end(): void;
 }
 
@@ -40,7 +48,8 @@ interface Kept {
 /**
  * Children are disposable: whatever goes wrong, they are killed. Two things spare the ~110 ms that one
  * takes to start: some wait warm, and one that answered well is kept for further queries of the same
- * workspace over exactly the same dataset versions — it is locked to those files and can show nothing else.
+ * workspace over the same relations. It is locked to the files of their versions and can show nothing else;
+ * for other versions its engine, not its process, makes way for another (5 ms).
  */
 export function createPool(options: PoolOptions): ChildPool {
   const warm: Promise<ChildSession>[] = [];
@@ -73,10 +82,10 @@ export function createPool(options: PoolOptions): ChildPool {
   function pooled(session: ChildSession): PooledChild {
     const child: PooledChild = {
       session,
-      shows: undefined,
+      seen: undefined,
       runs: 0,
-      keep(workspace, shows) {
-        child.shows ??= shows;
+      keep(workspace, seen) {
+        child.seen = seen ?? child.seen;
         child.runs += 1;
         if (closed || !session.alive || child.runs >= options.most_runs || options.kept === 0) return child.end();
         while (kept.length >= options.kept) drop(kept[0] as Kept);
@@ -110,15 +119,17 @@ export function createPool(options: PoolOptions): ChildPool {
     return pooled(session.alive ? session : await start());
   }
 
+  async function takeKept(fits: (entry: Kept) => boolean): Promise<PooledChild> {
+    const entry = kept.find((each) => each.child.session.alive && fits(each));
+    if (!entry) return takeFresh();
+    forget(entry);
+    return entry.child;
+  }
+
   return {
-    takeFresh,
     warmUp,
-    async take(workspace) {
-      const entry = kept.find((each) => each.workspace === workspace && each.child.session.alive);
-      if (!entry) return takeFresh();
-      forget(entry);
-      return entry.child;
-    },
+    take: (workspace) => takeKept((each) => each.workspace === workspace),
+    takeFor: (workspace, of) => takeKept((each) => each.workspace === workspace && each.child.seen?.of === of),
     async close() {
       closed = true;
       for (const entry of [...kept]) forget(entry);

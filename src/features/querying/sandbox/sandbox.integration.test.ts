@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -70,7 +71,7 @@ function query(
     workspace: 'w',
     prepare: async () => ({
       request: request({ parameters, ...overrides }),
-      shows: 'people@1',
+      seen: { shows: 'people@1', of: 'people' },
       release: async () => {
         released += 1;
       },
@@ -159,7 +160,7 @@ test('a caller who leaves stops the query', async () => {
     signal: leaving.signal,
     prepare: async () => {
       setImmediate(() => leaving.abort(new Error('left')));
-      return { request: request(), shows: 'people@1', release: async () => undefined };
+      return { request: request(), seen: { shows: 'people@1', of: 'people' }, release: async () => undefined };
     },
   });
   await assert.rejects(running, /left/);
@@ -190,4 +191,44 @@ test('files are released as often as they were taken', async () => {
   await rowsOf('SELECT 1 AS one');
   await query('SELECT nope').catch(() => undefined);
   assert.equal(released - before, 2);
+});
+
+test('a child serves other versions of its relations, and no other relations', async () => {
+  const other = join(directory, 'other.parquet');
+  await connection.run(`COPY (SELECT * FROM '${segment}' LIMIT 10) TO '${other}' (FORMAT parquet)`);
+  const alone = sandboxOf(60_000, 0);
+  const ask = async (file: string, shows: string, of: string): Promise<number> => {
+    const view = { schema: 'main', name: of, sql: `SELECT * FROM read_parquet(['${file}'])` };
+    const outcome = await alone.query(`SELECT count(*) AS n FROM ${of}`, {
+      workspace: 'w',
+      prepare: async () => ({
+        request: request({ paths: [file], views: [view] }),
+        seen: { shows, of },
+        release: async () => undefined,
+      }),
+    });
+    return JSON.parse(await text(outcome.body)).rows[0].n;
+  };
+  const children = () => readdirSync(directory).filter((name) => name.startsWith('query-'));
+  const before = new Set(children());
+  const started = () => children().filter((name) => !before.has(name));
+  try {
+    for (const [file, rows, version] of [
+      [segment, 10_000, 1],
+      [segment, 10_000, 1],
+      [other, 10, 2],
+      [segment, 10_000, 3],
+    ] as const) {
+      assert.equal(await ask(file, `people@${version}`, 'people'), rows);
+      assert.equal(started().length, 1, 'one child for every version');
+    }
+    assert.equal(await ask(other, 'cities@1', 'cities'), 10);
+    assert.equal(started().length, 2, 'another for another relation');
+    const [first = '', second = ''] = started();
+    assert.equal(await ask(other, 'people@4', 'people'), 10);
+    assert.equal(await ask(segment, 'cities@2', 'cities'), 10_000);
+    assert.deepEqual(started(), [first, second], 'each is kept for its own');
+  } finally {
+    await alone.close();
+  }
 });

@@ -1,7 +1,7 @@
 import { CaudalError, fail } from '#kernel/errors.ts';
 import type { QueryPlan } from './gate.ts';
 import { ask, bodyOf, createGuard, type Guard, type Outcome } from './outcome.ts';
-import { createPool, type PooledChild } from './pool.ts';
+import { createPool, type PooledChild, type Seen } from './pool.ts';
 import type { RunRequest } from './protocol.ts';
 import { createSlots, type Slots } from './slots.ts';
 
@@ -43,8 +43,7 @@ export interface QueryOptions {
 
 export interface Prepared {
   request: RunRequest;
-  /** Same relations at the same versions, same key. */
-  shows: string;
+  seen: Seen;
   /** Called once, when the child needs the files no more. */
   release(): Promise<void>;
 }
@@ -109,16 +108,17 @@ async function runQuery(
     use = begin(await pool.take(how.workspace), timeout_ms, how.signal);
     const plan = await parse(use, text);
     prepared = await how.prepare(plan);
-    const { request, shows, release } = prepared;
-    if (use.child.shows !== undefined && use.child.shows !== shows) {
-      use.drop();
-      use = begin(await pool.takeFresh(), timeout_ms, how.signal);
+    const { request, seen, release } = prepared;
+    if (use.child.seen !== undefined && use.child.seen.of !== seen.of) {
+      use.leave(how.workspace);
+      use = begin(await pool.takeFor(how.workspace, seen.of), timeout_ms, how.signal);
       await parse(use, text);
     }
     const { child, guard } = use;
-    return await run(use, request, text, (whole) => {
+    const anew = child.seen !== undefined && child.seen.shows !== seen.shows;
+    return await run(use, { ...request, anew }, text, (whole) => {
       guard.stop();
-      if (whole) child.keep(how.workspace, shows);
+      if (whole) child.keep(how.workspace, seen);
       else child.end();
       void release();
       slots.give();
@@ -127,7 +127,7 @@ async function runQuery(
     const explained = use ? use.guard.explain(error) : error;
     use?.guard.stop();
     const silent = prepared === undefined || prepared.request.format === 'json';
-    if (use && silent && isHarmless(explained)) use.child.keep(how.workspace, prepared?.shows);
+    if (use && silent && isHarmless(explained)) use.child.keep(how.workspace, prepared?.seen);
     else use?.child.end();
     await prepared?.release();
     slots.give();
@@ -158,7 +158,7 @@ async function runExport(
     if (child.runs === 0) child.session.raiseCpuLimit();
     return await run(use, request, undefined, (whole) => {
       guard.stop();
-      if (whole) child.keep(EXPORTS, EXPORTS);
+      if (whole) child.keep(EXPORTS, { shows: EXPORTS, of: EXPORTS });
       else child.end();
       void release?.();
       slots.give();
@@ -175,6 +175,8 @@ interface Use {
   child: PooledChild;
   guard: Guard;
   drop(): void;
+  /** As it was, for another query of the workspace. */
+  leave(workspace: string): void;
 }
 
 function begin(child: PooledChild, timeout_ms: number, signal: AbortSignal | undefined): Use {
@@ -185,6 +187,10 @@ function begin(child: PooledChild, timeout_ms: number, signal: AbortSignal | und
     drop() {
       guard.stop();
       child.end();
+    },
+    leave(workspace) {
+      guard.stop();
+      child.keep(workspace, undefined);
     },
   };
 }
