@@ -39,6 +39,8 @@ export const QUESTIONS = [
   'traces of one customer',
   'newest 100 logs in 1 h',
   'rate of 50 series over 24 h',
+  'fleet of 50 systems over 24 h',
+  'map of 150 services over 24 h',
 ] as const;
 
 export interface TelemetryTimes {
@@ -136,6 +138,7 @@ async function ask(reader: TelemetryReader, day: Day, question: Question, rounds
   const end = day.start + day.hours * HOUR;
   const ns = (ms: number) => BigInt(Math.floor(ms)) * 1_000_000n;
   const newest = { limit: 50, range: {} };
+  const wholeDay = { from_ns: ns(day.start), to_ns: ns(end) };
   const lastHour = { from_ns: ns(end - HOUR), to_ns: ns(end) };
   const operator = { ...visible, scopes: ['telemetry:read'] } as unknown as Parameters<
     ReturnType<typeof metricAsker>
@@ -157,6 +160,8 @@ async function ask(reader: TelemetryReader, day: Day, question: Question, rounds
       const range = { from: new Date(day.start).toISOString(), to: new Date(end).toISOString(), step: '5m' };
       return [await metricAsker(reader)(operator, `rate(shop_orders_total[${5 + round}m])`, range)];
     },
+    'fleet of 50 systems over 24 h': async () => (await reader.fleet(visible, wholeDay)).items,
+    'map of 150 services over 24 h': async () => (await reader.services(visible, { range: wholeDay })).edges,
   };
   const times: number[] = [];
   const traces = day.spans / SPANS_PER_TRACE;

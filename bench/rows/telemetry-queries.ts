@@ -14,6 +14,8 @@ const MARKS: Partial<Record<Question, number>> = {
   'trace by id': 50,
   'newest 100 logs in 1 h': 30,
   'rate of 50 series over 24 h': 200,
+  'fleet of 50 systems over 24 h': 200,
+  'map of 150 services over 24 h': 200,
 };
 
 /** A day's telemetry in three sizes, each a store of its own: what a question takes, and what lies on the disk. */
