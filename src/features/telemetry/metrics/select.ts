@@ -1,12 +1,13 @@
+import type { DuckDBListValue, DuckDBValue } from '@duckdb/node-api';
 import { labelKey, type Matcher, matches, NAME, type Series, type SeriesRequest } from '#contract/metrics/series.ts';
 import { fail } from '#kernel/errors.ts';
 import { QUERY_TIMEOUT_MS } from '../query/trace.ts';
 import { openView, type View } from '../query/view.ts';
-import { type Read, type ReadColumns, withConnection } from '../store/duckdb.ts';
+import { type Read, type ReadValues, withConnection } from '../store/duckdb.ts';
 import type { TimeRange, Visibility } from '../store/segments.ts';
 import type { TelemetryStore } from '../store/store.ts';
 import { labelsOf, type Named, type Part, partsOf, type SeriesRow } from './descriptor.ts';
-import { expandHistogram, expandPoints, type HistogramRow, type PointRow } from './expand.ts';
+import { expandHistogram, expandPoints, type HistogramSamples, type PointSamples, samplesWithin } from './expand.ts';
 
 const MOST_SERIES = 5_000;
 const MOST_POINTS = 3_000_000;
@@ -126,9 +127,9 @@ export function fits(
 
 const LATER: Partial<Record<Part, string>> = { bucket: 'le', quantile: 'quantile' };
 
-interface Samples {
-  points: Map<bigint, PointRow[]>;
-  histograms: Map<bigint, HistogramRow[]>;
+interface Found {
+  points: Map<bigint, PointSamples>;
+  histograms: Map<bigint, HistogramSamples>;
 }
 
 async function readSamples(
@@ -136,81 +137,87 @@ async function readSamples(
   visible: Visibility,
   rows: readonly SeriesRow[],
   range: Range,
-): Promise<Samples> {
+): Promise<Found> {
   const plain = rows.filter(({ type }) => type === 'gauge' || type === 'sum');
   const others = rows.filter((row) => !plain.includes(row));
   const [points, histograms] = await Promise.all([
-    readRows(store, visible, 'points', 'value', plain, range, pointOf),
-    readRows(store, visible, 'hpoints', 'count::DOUBLE, sum, buckets', others, range, histogramOf),
+    readLists(store, visible, 'points', ['value'], plain, range),
+    readLists(store, visible, 'hpoints', ['count::DOUBLE', 'sum', 'buckets'], others, range),
   ]);
-  return { points, histograms };
+  return {
+    points: samplesOf(points, (times, stale, [values]) => ({ times, stale, values }) as PointSamples),
+    histograms: samplesOf(
+      histograms,
+      (times, stale, [counts, sums, buckets]) => ({ times, stale, counts, sums, buckets }) as HistogramSamples,
+    ),
+  };
 }
 
-type Columns = readonly (readonly unknown[])[];
+type Lists = Map<bigint, (readonly DuckDBValue[])[]>;
 
-const pointOf = ([times, flags, values]: Columns, at: number) =>
-  ({ ts_ms: times?.[at], value: values?.[at], flags: flags?.[at] }) as PointRow;
+function samplesOf<S>(
+  lists: Lists,
+  make: (times: number[], stale: ReadonlySet<number>, columns: (readonly DuckDBValue[])[]) => S,
+): Map<bigint, S> {
+  return new Map(
+    Array.from(lists, ([id, [times, stale, ...columns]]) => [
+      id,
+      make(times as number[], new Set(stale as number[]), columns),
+    ]),
+  );
+}
 
-const histogramOf = ([times, flags, counts, sums, buckets]: Columns, at: number) =>
-  ({
-    ts_ms: times?.[at],
-    flags: flags?.[at],
-    count: counts?.[at],
-    sum: sums?.[at],
-    buckets: buckets?.[at],
-  }) as HistogramRow;
+/** OTLP's flag "no recorded value". */
+const NO_VALUE = 1;
 
-/** Numbers as DOUBLE: exact for milliseconds and counts, and four times faster to read than BIGINT. */
-async function readRows<R>(
+/**
+ * Of each series its times, those without a value, and the columns, as lists in the order of time. Numbers as DOUBLE:
+ * exact for milliseconds and counts, and four times faster to read than BIGINT.
+ */
+async function readLists(
   store: Store,
   visible: Visibility,
   signal: 'points' | 'hpoints',
-  columns: string,
+  columns: readonly string[],
   series: readonly SeriesRow[],
   range: Range,
-  rowOf: (columns: Columns, at: number) => R,
-): Promise<Map<bigint, R[]>> {
-  const found = new Map<bigint, R[]>();
-  if (series.length === 0) return found;
+): Promise<Lists> {
+  if (series.length === 0) return new Map();
   const ids = series.map(({ series_id }) => `${series_id}`).join(', ');
-  const [of = [], ...own] = await withView(store, signal, visible, inNs(range), (view, _, read) =>
-    read(
-      `SELECT series_id, ts_ms::DOUBLE, flags::DOUBLE, ${columns} FROM ${view.from}
-       WHERE series_id IN (${ids}) AND ts_ms BETWEEN ${Math.floor(range.from)} AND ${Math.ceil(range.to)}
-       ORDER BY series_id, ts_ms LIMIT ${MOST_POINTS + 1}`,
+  const lists = columns.map((column) => `list(${column} ORDER BY ts_ms)`);
+  const found = await withView(store, signal, visible, inNs(range), (view, _, readValues) =>
+    readValues(
+      `SELECT series_id, list(ts_ms::DOUBLE ORDER BY ts_ms),
+              coalesce(list(ts_ms::DOUBLE) FILTER (flags & ${NO_VALUE} = ${NO_VALUE}), []), ${lists.join(', ')}
+       FROM (
+         SELECT * FROM ${view.from}
+         WHERE series_id IN (${ids}) AND ts_ms BETWEEN ${Math.floor(range.from)} AND ${Math.ceil(range.to)}
+         LIMIT ${MOST_POINTS + 1})
+       GROUP BY series_id`,
     ),
   );
-  if (of.length > MOST_POINTS) throw tooMany('More samples fit');
-  let list: R[] = [];
-  for (const [index, id] of (of as bigint[]).entries()) {
-    if (index === 0 || id !== of[index - 1]) {
-      list = [];
-      found.set(id, list);
-    }
-    list.push(rowOf(own, index));
-  }
-  return found;
+  const read: Lists = new Map(
+    found.map(([id, ...own]) => [id as bigint, own.map((list) => (list as DuckDBListValue).items)]),
+  );
+  const count = Array.from(read.values(), ([times = []]) => times.length).reduce((sum, each) => sum + each, 0);
+  if (count > MOST_POINTS) throw tooMany('More samples fit');
+  return read;
 }
 
 /** Series of equal labels (a process that was started again) are one. */
-function merge(wanted: readonly Wanted[], { points, histograms }: Samples, request: SeriesRequest): Series[] {
+function merge(wanted: readonly Wanted[], { points, histograms }: Found, request: SeriesRequest): Series[] {
   const later = request.matchers.filter(({ label }) => Object.values(LATER).includes(label));
   const merged = new Map<string, Series>();
   for (const { row, labels, parts } of wanted) {
-    const within = <P extends { ts_ms: number }>(rows: P[] | undefined): P[] =>
-      rows?.filter(({ ts_ms }) => ts_ms >= request.from && ts_ms <= request.to) ?? [];
-    const plain = within(points.get(row.series_id));
-    const spread = within(histograms.get(row.series_id));
+    const plain = points.get(row.series_id);
+    const spread = histograms.get(row.series_id);
     const value = parts.find(({ part }) => part === 'value');
-    const made = value
-      ? plain.length > 0
-        ? [expandPoints(row, value, labels, plain)]
-        : []
-      : spread.length > 0
-        ? expandHistogram(row, parts, labels, spread)
-        : [];
+    const made: Series[] = [];
+    if (value && plain) made.push(expandPoints(row, value, labels, samplesWithin(plain, request.from, request.to)));
+    if (!value && spread)
+      made.push(...expandHistogram(row, parts, labels, samplesWithin(spread, request.from, request.to)));
     for (const series of made) {
-      if (!matches(series.labels, later)) continue;
+      if (series.times.length === 0 || !matches(series.labels, later)) continue;
       const key = labelKey(series.labels);
       const before = merged.get(key);
       merged.set(key, before ? interleave(before, series) : series);
@@ -242,13 +249,13 @@ async function withView<T>(
   signal: 'series' | 'points' | 'hpoints',
   visible: Visibility,
   range: TimeRange,
-  work: (view: View, read: Read, readColumns: ReadColumns) => Promise<T>,
+  work: (view: View, read: Read, readValues: ReadValues) => Promise<T>,
 ): Promise<T> {
   const view = await openView(store, signal, visible, range);
   try {
     return await withConnection(
       store.buffer.instance,
-      (read, readColumns) => work(view, read, readColumns),
+      (read, readValues) => work(view, read, readValues),
       QUERY_TIMEOUT_MS,
     );
   } finally {

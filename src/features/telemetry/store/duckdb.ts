@@ -3,13 +3,13 @@ import type { DuckDBInstance, DuckDBValue } from '@duckdb/node-api';
 /** Runs one statement; the rows as objects, BIGINT as bigint. */
 export type Read = <R = Record<string, unknown>>(statement: string, values?: DuckDBValue[]) => Promise<R[]>;
 
-/** The same, a list for each column: half the time of rows where there are hundreds of thousands. */
-export type ReadColumns = (statement: string) => Promise<unknown[][]>;
+/** The same, with values as DuckDB's client has them: a list of numbers is a third of the time of its numbers as rows. */
+export type ReadValues = (statement: string) => Promise<DuckDBValue[][]>;
 
 /** A connection for a piece of work; what still runs after `timeoutMs` is interrupted. */
 export async function withConnection<T>(
   instance: DuckDBInstance,
-  work: (read: Read, readColumns: ReadColumns) => Promise<T>,
+  work: (read: Read, readValues: ReadValues) => Promise<T>,
   timeoutMs?: number,
 ): Promise<T> {
   const connection = await instance.connect();
@@ -17,7 +17,7 @@ export async function withConnection<T>(
   try {
     const read: Read = async <R>(statement: string, values?: DuckDBValue[]) =>
       (await connection.runAndReadAll(statement, values)).getRowObjectsJS() as R[];
-    return await work(read, async (statement) => (await connection.runAndReadAll(statement)).getColumnsJS());
+    return await work(read, async (statement) => (await connection.runAndReadAll(statement)).getRows());
   } finally {
     clearTimeout(timer);
     connection.closeSync();
