@@ -1,5 +1,5 @@
 import type { RowOf } from '../schema.ts';
-import { attributesOf, textOf } from './attributes.ts';
+import { attributesOf, type Json, textOf } from './attributes.ts';
 import type { Span } from './generated/otlp_pb.ts';
 import type { Item, Origin } from './origin.ts';
 import { formatNs, idOf, isTime } from './times.ts';
@@ -16,7 +16,6 @@ export function flattenSpan(span: Span, origin: Origin): Item<RowOf<'spans'>> {
   if (!isTime(start) || !isTime(end)) return { refused: `span "${span.name}": its times are beyond the year 2262` };
   const attributes = attributesOf(span.attributes);
   const workspace_id = origin.claim(attributes);
-  const status = Number(attributes['http.response.status_code'] ?? attributes['http.status_code']);
   const row: RowOf<'spans'> = {
     workspace_id,
     start_ns: start,
@@ -32,7 +31,7 @@ export function flattenSpan(span: Span, origin: Origin): Item<RowOf<'spans'>> {
     status: STATUSES[span.status?.code ?? 0] ?? 'unset',
     status_msg: span.status?.message || null,
     http_route: textOf(attributes['http.route']),
-    http_status: Number.isInteger(status) && status > 0 && status < 1000 ? status : null,
+    http_status: httpStatusOf(attributes['http.response.status_code'] ?? attributes['http.status_code']),
     db_system: textOf(attributes['db.system.name'] ?? attributes['db.system']),
     messaging_dest: textOf(attributes['messaging.destination.name']),
     error_type: textOf(attributes['error.type']),
@@ -48,6 +47,13 @@ export function flattenSpan(span: Span, origin: Origin): Item<RowOf<'spans'>> {
     scope_attrs: origin.scope_attrs,
   };
   return { row };
+}
+
+/** A list or an object is none, and would not even become a number. */
+function httpStatusOf(value: Json | undefined): number | null {
+  if (typeof value !== 'number' && typeof value !== 'string') return null;
+  const status = Number(value);
+  return Number.isInteger(status) && status > 0 && status < 1000 ? status : null;
 }
 
 /** What the sender left out, as JSON; null when that is nothing. */
