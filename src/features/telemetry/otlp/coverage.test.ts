@@ -3,12 +3,13 @@ import test from 'node:test';
 import { create, type DescField, type DescMessage, type Message, ScalarType, toBinary } from '@bufbuild/protobuf';
 import { reflect } from '@bufbuild/protobuf/reflect';
 import { decodeExport, type OtlpSignal } from './decode.ts';
-import { flatten } from './flatten.ts';
+import { type Flattened, flatten } from './flatten.ts';
 import {
   ExportLogsServiceRequestSchema,
   ExportMetricsServiceRequestSchema,
   ExportTraceServiceRequestSchema,
 } from './generated/otlp_pb.ts';
+import { readSpans } from './read-spans.ts';
 
 const REQUESTS: Record<OtlpSignal, DescMessage> = {
   traces: ExportTraceServiceRequestSchema,
@@ -109,14 +110,26 @@ const SENDER = { kind: 'workspace', workspace_id: '019a0000-0000-7000-8000-00000
 /** Seven kinds of value, five of data, two of number: every combination is met. */
 const TURNS = 70;
 
-for (const signal of Object.keys(REQUESTS) as OtlpSignal[]) {
-  test(`every field of the protocol reaches the store: ${signal}`, () => {
+/** Every way from an export to rows. */
+const WAYS: [name: string, OtlpSignal, (body: Uint8Array) => Flattened | null][] = [
+  ...(Object.keys(REQUESTS) as OtlpSignal[]).map((signal): (typeof WAYS)[number] => [
+    signal,
+    signal,
+    (body) => flatten(decodeExport(signal, 'protobuf', body), SENDER, 1n),
+  ]),
+  ['traces, straight from the wire', 'traces', (body) => readSpans(body, SENDER, 1n)],
+];
+
+for (const [name, signal, read] of WAYS) {
+  test(`every field of the protocol reaches the store: ${name}`, () => {
     const desc = REQUESTS[signal];
     const seen = new Set<string>();
     for (let choice = 0; choice < TURNS; choice += 1) {
       const markers: Marker[] = [];
       const body = toBinary(desc, fill(desc, choice, markers) as never);
-      const { rows, rejected, reason } = flatten(decodeExport(signal, 'protobuf', body), SENDER, 1n);
+      const flattened = read(body);
+      assert.ok(flattened, 'left to another way');
+      const { rows, rejected, reason } = flattened;
       assert.equal(rejected, 0, String(reason));
       const kept = JSON.stringify(rows, (_, value) => (typeof value === 'bigint' ? String(value) : value));
       for (const { field, text } of markers) {

@@ -199,3 +199,12 @@ test('invalid items are refused one by one', () => {
   assert.equal(rejected, 3);
   assert.match(String(reason), /trace_id must be 16 bytes/);
 });
+
+test('a status code that is an object is none, and the span is kept', () => {
+  const ids = { traceId: '5b8efff798038103d269b633813fc60c', spanId: 'eee19b7ec3c1b174' };
+  const attributes = [{ key: 'http.response.status_code', value: { kvlistValue: { values: [] } } }];
+  const body = Buffer.from(JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [{ ...ids, attributes }] }] }] }));
+  const { rows } = flatten(decodeExport('traces', 'json', body), SENDER, NOW);
+  assert.equal(rows.spans[0]?.http_status, null);
+  assert.equal(rows.spans[0]?.attrs, '{"http.response.status_code":{}}');
+});

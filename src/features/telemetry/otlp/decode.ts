@@ -35,9 +35,13 @@ export function decodeExport<S extends OtlpSignal>(signal: S, format: OtlpFormat
   }
 }
 
-function decodeBinary(schema: DescMessage, body: Uint8Array) {
+/** How deep messages may be nested; protobuf-es' own default. */
+const DEEPEST = 100;
+
+/** @param depth how many messages hold this one */
+export function decodeBinary<Desc extends DescMessage>(schema: Desc, body: Uint8Array, depth = 0): MessageShape<Desc> {
   checkWire(schema, body);
-  return fromBinary(schema, body, { readUnknownFields: false });
+  return fromBinary(schema, body, { readUnknownFields: false, recursionLimit: DEEPEST - depth });
 }
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true });

@@ -4,7 +4,7 @@ import { flattenLog } from './flatten-logs.ts';
 import { flattenMetric } from './flatten-metrics.ts';
 import { flattenSpan } from './flatten-spans.ts';
 import type { InstrumentationScope, Resource } from './generated/otlp_pb.ts';
-import { type Item, type Origin, originOf, resourceColumns, type Sender } from './origin.ts';
+import { type Item, type Origin, originOf, type ResourceColumns, resourceColumns, type Sender } from './origin.ts';
 
 export interface Flattened {
   rows: Rows;
@@ -79,5 +79,15 @@ function addGroup<T>(group: Group<T>, add: Add<T>, result: Flattened, sender: Se
       result.reason ??= refused[0] ?? null;
     }
   }
-  for (const workspace_id of owners) result.rows.resources.push({ workspace_id, seen_ns: receivedNs, ...columns });
+  addResource(result.rows, columns, owners, receivedNs);
+}
+
+/** A resource, once for each workspace that owns rows of it. */
+export function addResource(
+  rows: Rows,
+  columns: ResourceColumns,
+  owners: ReadonlySet<string | null>,
+  receivedNs: bigint,
+): void {
+  for (const workspace_id of owners) rows.resources.push({ workspace_id, seen_ns: receivedNs, ...columns });
 }

@@ -27,7 +27,9 @@ export interface Origin extends ResourceColumns {
   /** The scope's version, attributes and schema, as JSON. */
   scope_attrs: string | null;
   received_ns: bigint;
-  /** Whose a row with these attributes is; the answer also replaces what the attributes say. */
+  /** Whose a row is whose attribute `caudal.workspace` says this. */
+  ownerOf(said: Json | undefined): string | null;
+  /** Whose a row with these attributes is, which is noted; the answer also replaces what the attributes say. */
   claim(attributes: { [key: string]: Json }): string | null;
 }
 
@@ -86,9 +88,8 @@ export function originOf(
   receivedNs: bigint,
   claimed: Set<string | null>,
 ): Origin {
-  const decide = (attributes: { [key: string]: Json }): string | null => {
+  const ownerOf = (said: Json | undefined): string | null => {
     if (sender.kind === 'workspace') return sender.workspace_id;
-    const said = attributes[WORKSPACE];
     return typeof said === 'string' && isUuid(said) ? said.toLowerCase() : null;
   };
   return {
@@ -96,8 +97,9 @@ export function originOf(
     scope: scope?.name || null,
     scope_attrs: scopeDetails(scope, schemaUrl),
     received_ns: receivedNs,
+    ownerOf,
     claim(attributes) {
-      const workspace = decide(attributes);
+      const workspace = ownerOf(attributes[WORKSPACE]);
       if (WORKSPACE in attributes && workspace !== null) attributes[WORKSPACE] = workspace;
       claimed.add(workspace);
       return workspace;

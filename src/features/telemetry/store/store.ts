@@ -10,6 +10,7 @@ import { type Accepted, type OtlpExport, unpack } from '../intake.ts';
 import { decodeExport, type OtlpSignal } from '../otlp/decode.ts';
 import { type Flattened, flatten } from '../otlp/flatten.ts';
 import type { Sender } from '../otlp/origin.ts';
+import { readSpans } from '../otlp/read-spans.ts';
 import { noRows, type Rows, SIGNALS } from '../schema.ts';
 import { type Buffer, type Generation, openBuffer } from './buffer.ts';
 import { writeSegments } from './flush.ts';
@@ -233,8 +234,10 @@ export async function openStore(options: StoreOptions): Promise<TelemetryStore> 
   };
 }
 
-function flattenRecord(record: WalRecord): Flattened {
-  return flatten(decodeExport(record.signal, record.format, record.body), record.sender, record.received_ns);
+/** @throws otlp_malformed */
+function flattenRecord({ signal, format, body, sender, received_ns }: WalRecord): Flattened {
+  const direct = signal === 'traces' && format === 'protobuf' ? readSpans(body, sender, received_ns) : null;
+  return direct ?? flatten(decodeExport(signal, format, body), sender, received_ns);
 }
 
 function countItems(signal: OtlpSignal, rows: Rows, rejected: number): void {
