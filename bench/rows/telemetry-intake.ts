@@ -1,6 +1,6 @@
 import { startChild } from '../harness/child.ts';
 import { startCaudal } from '../harness/installation.ts';
-import { costOf, pssByProcess } from '../harness/process-tree.ts';
+import { costOf, privateOf, pssByProcess } from '../harness/process-tree.ts';
 import type { Row } from '../harness/row.ts';
 import { megabytes } from '../harness/show.ts';
 import type { Spans, SpansResult } from '../harness/spans.child.ts';
@@ -19,14 +19,11 @@ export const telemetryIntake: Row = async (bench) => {
   const generator = startChild<Spans, SpansResult>(new URL('../harness/spans.child.ts', import.meta.url));
   const { url, token } = caudal.client;
   const load = { url, token, batch: BATCH, connections: CONNECTIONS, ms: bench.quick ? 5000 : 15_000 };
-  const ofStore = () =>
-    Math.max(
-      ...pssByProcess(caudal.pid).map(({ command, bytes }) => (/--roles \S*telemetry/.test(command) ? bytes : 0)),
-    );
+  const store = pssByProcess(caudal.pid).find(({ command }) => /--roles \S*telemetry/.test(command))?.pid ?? 0;
   let most = 0;
   const watching = setInterval(() => {
-    most = Math.max(most, ofStore());
-  }, 500);
+    most = Math.max(most, privateOf(store));
+  }, 100);
   try {
     const rounds: { value: SpansResult; cost: { cpu_ms: number } }[] = [];
     for (let round = 0; round <= bench.rounds; round += 1) {
@@ -47,7 +44,7 @@ export const telemetryIntake: Row = async (bench) => {
         mark: `≥ ${PER_SECOND} spans/s; ≤ ${megabytes(MOST_BYTES)}`,
         held: perSecond >= PER_SECOND && most <= MOST_BYTES,
         cost: `${cpu.toFixed(1)} µs a span`,
-        note: `${last?.value.unpacked_bytes} bytes an export, ${last?.value.sent_bytes} compressed; ${refused} exports were told to come later and came; memory is the PSS of the process that holds the store, at its highest`,
+        note: `${last?.value.unpacked_bytes} bytes an export, ${last?.value.sent_bytes} compressed; ${refused} exports were told to come later and came; memory is the private resident memory of the process that holds the store, at its highest`,
       },
     ];
   } finally {

@@ -4,6 +4,8 @@ export interface RoleEntry {
   summary: string;
   /** What a process of this role needs besides PostgreSQL and the object store. */
   needs: string;
+  /** Options of Node for a process that runs this role alone. */
+  node?: readonly string[];
   /** Lazily imported, so that a process loads only what it runs. */
   load: () => Promise<RoleStart>;
 }
@@ -23,6 +25,8 @@ export const ROLES = {
   telemetry: {
     summary: 'OTLP intake and the telemetry store',
     needs: 'disk for its write-ahead files',
+    // What it makes of an export is short-lived: a larger young generation is 100 MB more at 60,000 spans/s, and no faster.
+    node: ['--max-semi-space-size=8'],
     load: () => import('./telemetry.ts').then((module) => module.startTelemetryRole),
   },
 } as const satisfies Record<string, RoleEntry>;

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Config, Environment } from '#config';
 import { systemClock } from '#kernel/clock.ts';
+import { ROLES, type RoleEntry, type RoleName } from '../table.ts';
 import { type Ended, type SupervisedChild, superviseChild } from './child.ts';
 import { openLogFile } from './log-file.ts';
 import { PROCESS_NAME, SUPERVISED } from './orphans.ts';
@@ -33,15 +34,18 @@ export interface FleetOptions {
 
 interface Member {
   name: string;
-  role: string;
+  role: RoleName;
 }
 
 /** Which processes this machine always runs: api as often as configured, telemetry once. Workers come and go. */
 function members(config: Config): Member[] {
-  const apis = Array.from({ length: config.apiInstances }, (_, index) => ({
-    role: 'api',
-    name: config.apiInstances === 1 ? 'api' : `api-${index + 1}`,
-  }));
+  const apis = Array.from(
+    { length: config.apiInstances },
+    (_, index): Member => ({
+      role: 'api',
+      name: config.apiInstances === 1 ? 'api' : `api-${index + 1}`,
+    }),
+  );
   return [{ role: 'telemetry', name: 'telemetry' }, ...apis];
 }
 
@@ -110,7 +114,9 @@ function startMember(options: FleetOptions, { name, role }: Member): SupervisedC
     bytes: config.logFileBytes,
     age: config.logFileAge,
   });
-  const command = [...program, 'serve', '--roles', role];
+  const [node, main] = program;
+  const { node: nodeOptions = [] }: RoleEntry = ROLES[role];
+  const command = [node, ...nodeOptions, main, 'serve', '--roles', role];
   const bound = options.setpriv ? ['setpriv', '--pdeathsig', 'TERM', ...command] : command;
   return superviseChild(
     {

@@ -30,8 +30,7 @@ export async function writeSegments(
       read<{ workspace_id: string | null }>(`SELECT DISTINCT workspace_id FROM ${table}`),
     );
     for (const { workspace_id } of owners) {
-      const mine = workspace_id === null ? 'workspace_id IS NULL' : `workspace_id = ${literal(workspace_id)}`;
-      const own = `SELECT * FROM ${table} WHERE ${mine}`;
+      const own = owners.length === 1 ? `FROM ${table}` : `FROM ${table} WHERE ${ownedBy(workspace_id)}`;
       segments.push(await writeSegment(instance, signal, workspace_id, own, target));
       if (signal !== 'spans') continue;
       for (const rollup of ROLLUPS) {
@@ -42,8 +41,14 @@ export async function writeSegments(
   return segments.filter((segment) => segment !== null);
 }
 
+function ownedBy(workspaceId: string | null): string {
+  return workspaceId === null ? 'workspace_id IS NULL' : `workspace_id = ${literal(workspaceId)}`;
+}
+
 /** Row groups small enough that a sorted segment's statistics find one trace without reading the rest. */
 const ROW_GROUP = 16_384;
+/** Of spans as large as at DuckDB's 3, in four fifths of the time. */
+const ZSTD_LEVEL = 1;
 
 /** Writes the rows of `query` (all of one workspace and signal), sorted, into the object store; null without rows. */
 export async function writeSegment(
@@ -58,7 +63,7 @@ export async function writeSegment(
   const { from_ns: from, to_ns: to } = TIMES[signal];
   const [facts] = await withConnection(instance, async (read) => {
     await read(`COPY (SELECT * FROM (${query}) ORDER BY ${SORT_COLUMNS[signal]}) TO ${literal(path)}
-                (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${ROW_GROUP})`);
+                (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL ${ZSTD_LEVEL}, ROW_GROUP_SIZE ${ROW_GROUP})`);
     return read<{ rows: bigint; from_ns: bigint; to_ns: bigint }>(
       `SELECT count(*) AS rows, min(${from}) AS from_ns, max(${to}) AS to_ns FROM read_parquet(${literal(path)})`,
     );

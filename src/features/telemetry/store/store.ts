@@ -72,8 +72,8 @@ interface Pending {
   done: PromiseWithResolvers<void>;
 }
 
-/** A file is closed at this size, and becomes segments, even before its minute is over. */
-const ROTATE_BYTES = 32 << 20;
+/** A file is closed at this size, and becomes segments, even before its minute is over: 90,000 small spans. */
+const ROTATE_BYTES = 16 << 20;
 const RETRY_SECONDS = 5;
 
 /**
