@@ -24,6 +24,8 @@ export function readSubscription(db: Db, id: string): Promise<DatasetSubscriptio
   );
 }
 
+/** In one piece: a list would be written with a call to the system for each batch. */
 export async function writeRecords(batches: readonly StoredBatch[], path: string): Promise<void> {
-  await writeFile(path, await Promise.all(batches.map(unpackBatch)), { flag: 'wx', mode: 0o600 });
+  const records = Buffer.concat(await Promise.all(batches.map(unpackBatch)));
+  await writeFile(path, records, { flag: 'wx', mode: 0o600 });
 }
