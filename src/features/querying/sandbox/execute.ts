@@ -7,6 +7,7 @@ import {
   DOUBLE,
   type DuckDBConnection,
   type DuckDBPreparedStatement,
+  type DuckDBResult,
   type DuckDBType,
   type DuckDBValue,
   LIST,
@@ -47,9 +48,9 @@ export async function execute(
   request: RunRequest,
   exits: Exits,
 ): Promise<void> {
+  if (request.format === 'json') return sendJson(connection, sql, request, exits);
   const shape = await describe(connection, sql, request.parameters);
-  const columns = shape.names.map((name, index) => ({ name, type: shownType(shape.types[index] as DuckDBType) }));
-  if (request.format === 'json') return sendJson(connection, sql, request, exits, columns);
+  const columns = columnsOf(shape);
   if (request.format === 'xlsx') return sendWorkbook(connection, sql, request, exits, { ...shape, columns });
   const copying = await prepareCopy(connection, sql, request, shape, exits.fifo);
   exits.started(columns, false);
@@ -94,17 +95,12 @@ function list(values: Parameter[]): [items: DuckDBValue[], type: DuckDBType] {
   return [values.map((value) => (value === null ? null : String(value))), VARCHAR];
 }
 
-async function sendJson(
-  connection: DuckDBConnection,
-  sql: string,
-  request: RunRequest,
-  exits: Exits,
-  columns: ResultColumn[],
-): Promise<void> {
+async function sendJson(connection: DuckDBConnection, sql: string, request: RunRequest, exits: Exits): Promise<void> {
   const most = request.limit ?? request.max_json_rows;
   const statement = await connection.prepare(`SELECT * FROM (${sql}) LIMIT ${most + 1}`);
   bind(statement, request.parameters);
   const reader = await statement.runAndReadAll();
+  const columns = columnsOf(await shapeOf(connection, sql, reader));
   const truncated = reader.currentRowCount > most;
   if (truncated && request.limit === undefined) throw new TooManyRows();
   const rows = Math.min(reader.currentRowCount, most);
@@ -128,11 +124,22 @@ interface Shape {
   types: DuckDBType[];
 }
 
+function columnsOf({ names, types }: Shape): ResultColumn[] {
+  return names.map((name, index) => ({ name, type: shownType(types[index] as DuckDBType) }));
+}
+
 /** Names and types without running anything: of `SELECT $x` they are known only once values are bound. */
 async function describe(connection: DuckDBConnection, sql: string, parameters: Parameters): Promise<Shape> {
   const statement = await connection.prepare(`SELECT * FROM (${sql}) LIMIT 0`);
   bind(statement, parameters);
-  const result = await statement.run();
+  return shapeOf(connection, sql, await statement.run());
+}
+
+async function shapeOf(
+  connection: DuckDBConnection,
+  sql: string,
+  result: Pick<DuckDBResult, 'columnNames' | 'columnTypes'>,
+): Promise<Shape> {
   const shown = result.columnNames();
   const names = shown.some((name) => /_\d+$/.test(name)) ? await namesAsWritten(connection, sql, shown) : shown;
   return { names: uniqueNames(names), types: result.columnTypes() };
