@@ -82,7 +82,8 @@ export function createAppender(options: AppenderOptions): Appender {
     while (line.length > 0) {
       const began = performance.now();
       await write(pool, next());
-      if (line.length > 0 && line.length < most_batches) await rest(Math.min(MOST_REST_MS, 2 * (performance.now() - began)));
+      if (line.length > 0 && line.length < most_batches)
+        await rest(Math.min(MOST_REST_MS, 2 * (performance.now() - began)));
     }
     running = undefined;
   };
