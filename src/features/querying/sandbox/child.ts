@@ -11,7 +11,7 @@ import { closeWriter, readFifo } from '#platform/process/fifo.ts';
 import { execute, TooManyRows } from './execute.ts';
 import { parseFailure, toFailure } from './failure.ts';
 import { inspect } from './gate.ts';
-import { lock, type Opened, openEngine } from './locked.ts';
+import { lock, openEngine } from './locked.ts';
 import type { Failure, FromChild, RunRequest, ToChild } from './protocol.ts';
 
 const [threads = '1', memory = '1GB', fifo = ''] = process.argv.slice(2);
@@ -24,8 +24,8 @@ out.on('error', () => process.exit(1));
 
 let query = '';
 let accepted = '';
-let spare: Promise<Opened> | undefined;
 let locked = false;
+let opening = false;
 let trusted = false;
 let streaming: Writable | undefined;
 
@@ -52,15 +52,16 @@ async function value(on: DuckDBConnection, sql: string, parameter: string): Prom
 
 /** What is locked to some files can open no others: an engine that has seen none takes its place. */
 async function reopen(): Promise<void> {
+  opening = true;
   connection.closeSync();
   instance.closeSync();
-  ({ instance, connection } = await (spare ?? openEngine(threads, memory)));
-  spare = undefined;
+  ({ instance, connection } = await openEngine(threads, memory));
+  opening = false;
   locked = false;
 }
 
 async function run(request: RunRequest): Promise<void> {
-  if (request.anew) await reopen();
+  if (request.anew && locked) await reopen();
   if (request.sql !== undefined) trusted = true;
   else if (!locked) {
     locked = true;
@@ -82,8 +83,8 @@ async function run(request: RunRequest): Promise<void> {
       send({ type: 'started', columns, truncated, ...(bytes === undefined ? {} : { bytes }) }),
   });
   send({ type: 'done' });
-  // Where versions follow each other the next query will want one (15 ms to open).
-  if (request.anew) spare = openEngine(threads, memory);
+  // Where versions follow each other the next query wants another engine; it takes 20 ms that nobody waits for now.
+  if (request.anew) await reopen().catch(() => process.exit(1));
 }
 
 async function failureOf(error: unknown, request: RunRequest | undefined): Promise<Failure> {
@@ -118,8 +119,15 @@ function hangUp(): void {
   closeWriter(fifo);
 }
 
-async function handle(message: ToChild): Promise<void> {
-  if (message.type === 'interrupt') return connection.interrupt();
+let before: Promise<void> = Promise.resolve();
+
+/** One message after another: what comes while an engine is opened waits for it, and has nothing to interrupt yet. */
+function receive(message: ToChild): void {
+  if (message.type !== 'interrupt') before = before.then(() => handle(message));
+  else if (!opening) connection.interrupt();
+}
+
+async function handle(message: Exclude<ToChild, { type: 'interrupt' }>): Promise<void> {
   const request = message.type === 'run' ? message : undefined;
   try {
     await (message.type === 'parse' ? parse(message.query) : run(message));
@@ -130,6 +138,6 @@ async function handle(message: ToChild): Promise<void> {
   }
 }
 
-process.on('message', (message) => void handle(message as ToChild));
+process.on('message', (message) => receive(message as ToChild));
 process.on('disconnect', () => process.exit(0));
 send({ type: 'ready' });
