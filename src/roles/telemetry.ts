@@ -27,7 +27,7 @@ export const startTelemetryRole: RoleStart = async (platform) => {
     objects,
     log,
     clock: systemClock,
-    memoryLimit: '192MB',
+    memoryLimit: '256MB',
     maxBufferedBytes: BUFFERED_BYTES,
     diskFloorBytes: config.diskFloor,
     flushEveryMs: FLUSH_EVERY_MS,
