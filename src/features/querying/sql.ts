@@ -117,8 +117,9 @@ function answerKey(principal: Principal, question: SqlQuestion, { key }: Resolve
 /** What sources are to be seen depends on who asks: a child that showed some shows nothing else. */
 function relationsOf({ datasets, foreign, sources }: Resolved): string {
   if (sources.length > 0) return newId();
-  const names = foreign.map(({ schema, name }) => [schema.toLowerCase(), name.toLowerCase()]);
-  return JSON.stringify([...datasets.map(({ view, snapshot }) => [view, snapshot.id]), ...names].map(String).sort());
+  const own = datasets.map(({ view, snapshot }) => JSON.stringify([view, snapshot.id]));
+  const others = foreign.map(({ schema, name }) => JSON.stringify([schema.toLowerCase(), name.toLowerCase()]));
+  return [...own, ...others].sort().join(' ');
 }
 
 async function prepare(

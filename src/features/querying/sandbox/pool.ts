@@ -49,7 +49,7 @@ interface Kept {
  * Children are disposable: whatever goes wrong, they are killed. Two things spare the ~110 ms that one
  * takes to start: some wait warm, and one that answered well is kept for further queries of the same
  * workspace over the same relations. It is locked to the files of their versions and can show nothing else;
- * for other versions its engine, not its process, makes way for another (5 ms).
+ * for other versions its engine, not its process, makes way for another.
  */
 export function createPool(options: PoolOptions): ChildPool {
   const warm: Promise<ChildSession>[] = [];

@@ -25,7 +25,7 @@ export interface Buffer {
   append(generation: Generation, rows: Rows): Promise<void>;
   /** What was appended can be read. @returns whether that is all; if not, only the write-ahead file has it all */
   settle(generation: Generation): boolean;
-  /** Settles, too. The generations that hold rows not yet known to be in segments, leased until `release`. */
+  /** Settles, too; what could not be settled is missing until a flush has read it again. The generations that hold rows not yet known to be in segments, leased until `release`. */
   lease(): { generations: Generation[]; release(): Promise<void> };
   drop(generation: Generation): Promise<void>;
   close(): void;
