@@ -4,7 +4,7 @@
  *   node bench/run.ts                 every row
  *   node bench/run.ts 1 9             these rows
  *   node bench/run.ts --quick         smaller inputs, fewer rounds: to see whether something moved
- *   node bench/run.ts --write         also puts the table into docs/benchmarks.md
+ *   node bench/run.ts --write         also puts these rows into docs/benchmarks.md
  *
  * Everything runs on a private installation in the system's temporary directory, which must be on
  * a real disk (TMPDIR names another); inputs are kept there for the next run.
@@ -65,8 +65,7 @@ async function main(): Promise<void> {
   console.log(machine());
   const lines = await measure(numbers, values.quick);
   console.log(`\n${table(lines)}\n`);
-  if (values.write)
-    writeReport(REPORT, lines, `make bench${positionals.length > 0 ? ` (rows ${positionals.join(', ')})` : ''}`);
+  if (values.write) writeReport(REPORT, lines);
 }
 
 async function measure(numbers: number[], quick: boolean): Promise<Line[]> {

@@ -26,25 +26,80 @@ function cells(line: Line): string[] {
 
 /** Markdown that is also readable on a terminal. */
 export function table(lines: readonly Line[]): string {
-  const rows = [HEADINGS, ...lines.map(cells)];
+  return markdown(lines.map(cells), notesOf(lines));
+}
+
+const notesOf = (lines: readonly Line[]) =>
+  lines.flatMap((line) => (line.note ? [`- ${line.row}: ${line.note}`] : []));
+
+function markdown(body: readonly string[][], notes: readonly string[]): string {
+  const rows = [HEADINGS, ...body];
   const widths = HEADINGS.map((_, column) => Math.max(3, ...rows.map((row) => (row[column] ?? '').length)));
   const text = (row: readonly string[]) =>
     `| ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`;
   const rule = `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`;
-  const notes = lines.flatMap((line) => (line.note ? [`- ${line.row}: ${line.note}`] : []));
-  return [text(HEADINGS), rule, ...rows.slice(1).map(text), ...(notes.length > 0 ? ['', ...notes] : [])].join('\n');
+  return [text(HEADINGS), rule, ...body.map(text), ...(notes.length > 0 ? ['', ...notes] : [])].join('\n');
 }
 
 const BEGIN = '<!-- written by `make bench`: begin -->';
 const END = '<!-- written by `make bench`: end -->';
 
-/** Puts the table, the machine and the command between the marks of `docs/benchmarks.md`; the prose around stays. */
-export function writeReport(path: string, lines: readonly Line[], command: string): void {
+/** What the document has of earlier runs: when each was, the table's body and its notes, all by their row's number. */
+interface Written {
+  runs: { rows: number[]; when: string }[];
+  body: string[][];
+  notes: string[];
+}
+
+function written(block: string): Written {
+  const lines = block.split('\n');
+  const found = (pattern: RegExp) => lines.filter((line) => pattern.test(line));
+  return {
+    runs: lines.flatMap((line) => {
+      const [, rows, when] = /^- rows? ([\d, ]+): (.*)$/.exec(line) ?? [];
+      return rows && when ? [{ rows: rows.split(', ').map(Number), when }] : [];
+    }),
+    body: found(/^\| \d.*\|$/).map((line) =>
+      line
+        .slice(1, -1)
+        .split('|')
+        .map((cell) => cell.trim()),
+    ),
+    notes: found(/^- \d+: .*$/),
+  };
+}
+
+/**
+ * Puts lines, their run and the machine between the marks of `docs/benchmarks.md`. Rows that were not measured this
+ * time stay, with the run that they are of; so does the prose around.
+ */
+export function writeReport(path: string, lines: readonly Line[]): void {
   const text = readFileSync(path, 'utf8');
   const begin = text.indexOf(BEGIN);
   const end = text.indexOf(END);
   if (begin < 0 || end < begin) throw new Error(`${path} has lost the marks between which the table is written`);
-  const block = [BEGIN, '', `\`${command}\`, ${machine()}`, '', table(lines), '', END].join('\n');
+  const before = written(text.slice(begin, end));
+  const measured = new Set(lines.map((line) => line.row));
+  const kept = (of: string) => !measured.has(Number.parseInt(of, 10));
+  const byRow = (a: string, b: string) => Number.parseInt(a, 10) - Number.parseInt(b, 10);
+  const runs = [
+    ...before.runs.map((run) => ({ ...run, rows: run.rows.filter((row) => !measured.has(row)) })),
+    { rows: [...measured].sort((a, b) => a - b), when: machine() },
+  ].filter((run) => run.rows.length > 0);
+  const body = [...before.body.filter(([row]) => kept(row ?? '')), ...lines.map(cells)];
+  const notes = [...before.notes.filter((note) => kept(note.slice(2))), ...notesOf(lines)];
+  const block = [
+    BEGIN,
+    '',
+    ...runs.map((run) => `- row${run.rows.length > 1 ? 's' : ''} ${run.rows.join(', ')}: ${run.when}`),
+    '',
+    markdown(
+      body.sort(([a = ''], [b = '']) => byRow(a, b)),
+      notes.sort((a, b) => byRow(a.slice(2), b.slice(2))),
+    ),
+    '',
+    END,
+  ].join('\n');
   writeFileSync(path, text.slice(0, begin) + block + text.slice(end + END.length));
 }
 
