@@ -29,8 +29,7 @@ export function table(lines: readonly Line[]): string {
   return markdown(lines.map(cells), notesOf(lines));
 }
 
-const notesOf = (lines: readonly Line[]) =>
-  lines.flatMap((line) => (line.note ? [`- ${line.row}: ${line.note}`] : []));
+const notesOf = (lines: readonly Line[]) => lines.flatMap((line) => (line.note ? [`- ${line.row}: ${line.note}`] : []));
 
 function markdown(body: readonly string[][], notes: readonly string[]): string {
   const rows = [HEADINGS, ...body];
