@@ -1,6 +1,7 @@
 import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
 import pg from 'pg';
 import { traceQueries } from '#platform/observe/postgres.ts';
+import { prepareRepeated } from './prepared.ts';
 
 /**
  * The catalogue's database. SQL is written as SQL with Kysely's `sql` template: every `${}` is
@@ -53,6 +54,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   pool.on('connect', (client) => {
     client.on('error', options.onError);
   });
+  prepareRepeated(pool);
   traceQueries(pool);
   const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) });
   return { db, pool, close: () => db.destroy() };
