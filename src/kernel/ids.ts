@@ -1,8 +1,24 @@
-import { uuidv7 } from 'uuidv7';
+import { randomFillSync } from 'node:crypto';
+import { V7Generator } from 'uuidv7';
+
+/** Random words are drawn a page at a time: by itself the generator draws anew for every few ids. */
+const words = new Uint32Array(1024);
+let used = words.length;
+const generator = new V7Generator({
+  nextUint32() {
+    if (used === words.length) {
+      randomFillSync(words);
+      used = 0;
+    }
+    const word = words[used] as number;
+    used += 1;
+    return word;
+  },
+});
 
 /** A new UUIDv7 (RFC 9562): time-ordered, so primary keys stay local in the index. */
 export function newId(): string {
-  return uuidv7();
+  return generator.generate().toString();
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;

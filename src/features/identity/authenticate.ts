@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import { allows, type Principal, ROLE_SCOPES, type Role, type Scope } from '#contract/principal.ts';
 import type { Clock } from '#kernel/clock.ts';
@@ -78,7 +78,7 @@ export function createAuthenticator({ db, keys, clock, publicUrl }: Authenticato
 }
 
 function keyOf(token: string): string {
-  return createHash('sha256').update(token).digest('base64');
+  return hash('sha256', token, 'base64');
 }
 
 interface Holder {

@@ -6,7 +6,6 @@
 import { createWriteStream } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
-import type { DuckDBConnection } from '@duckdb/node-api';
 import { closeWriter, readFifo } from '#platform/process/fifo.ts';
 import { execute, TooManyRows } from './execute.ts';
 import { parseFailure, toFailure } from './failure.ts';
@@ -33,21 +32,23 @@ function send(message: FromChild): void {
   process.send?.(message);
 }
 
+/** The query's tree, and the query printed from it. One statement: each costs its way to DuckDB's thread and back. */
+const PARSE = `
+  SELECT tree, CASE WHEN NOT (tree->>'error')::BOOLEAN THEN json_deserialize_sql(tree) END
+  FROM (SELECT json_serialize_sql($1::VARCHAR) AS tree)`;
+
 /** Parses with the engine's own parser; what runs later is printed from the tree that was inspected. */
 async function parse(text: string): Promise<void> {
   // A child that ran SQL of ours was never locked: it takes no user's query.
   if (trusted) process.exit(1);
   accepted = '';
   query = text;
-  const tree = JSON.parse(String(await value(connection, 'SELECT json_serialize_sql($1::VARCHAR)', text)));
+  const [found] = (await connection.runAndReadAll(PARSE, [text])).getRows();
+  const tree = JSON.parse(String(found?.[0]));
   if (tree.error) return send({ type: 'failed', failure: parseFailure(tree, text) });
   const plan = inspect(tree);
-  accepted = String(await value(connection, 'SELECT json_deserialize_sql(json_serialize_sql($1::VARCHAR))', text));
+  accepted = String(found?.[1]);
   send({ type: 'parsed', plan });
-}
-
-async function value(on: DuckDBConnection, sql: string, parameter: string): Promise<unknown> {
-  return (await on.runAndReadAll(sql, [parameter])).getRows()[0]?.[0];
 }
 
 /** What is locked to some files can open no others: an engine that has seen none takes its place. */

@@ -25,14 +25,21 @@ export async function openEngine(threads: string, memory: string): Promise<Opene
   return { instance, connection };
 }
 
-/** Only what the request lists can be opened from here on, and no setting changes any more. */
+/**
+ * Only what the request lists can be opened from here on, and no setting changes any more. All in one call, in this
+ * order: each would cost its way to DuckDB's thread and back.
+ */
 export async function lock(connection: DuckDBConnection, request: RunRequest, fifos: readonly string[]): Promise<void> {
   const paths = [...request.paths, ...fifos].map(quoteLiteral).join(', ');
-  await connection.run(`SET allowed_paths = [${paths}]`);
-  await connection.run('SET enable_external_access = false');
-  await connection.run('SET lock_configuration = true');
-  for (const { schema, name, sql } of request.views) {
-    if (schema !== 'main') await connection.run(`CREATE SCHEMA IF NOT EXISTS ${quoteIdentifier(schema)}`);
-    await connection.run(`CREATE VIEW ${quoteIdentifier(schema)}.${quoteIdentifier(name)} AS ${sql}`);
-  }
+  const schemas = new Set(request.views.map(({ schema }) => schema).filter((schema) => schema !== 'main'));
+  const statements = [
+    `SET allowed_paths = [${paths}]`,
+    'SET enable_external_access = false',
+    'SET lock_configuration = true',
+    ...[...schemas].map((schema) => `CREATE SCHEMA IF NOT EXISTS ${quoteIdentifier(schema)}`),
+    ...request.views.map(
+      ({ schema, name, sql }) => `CREATE VIEW ${quoteIdentifier(schema)}.${quoteIdentifier(name)} AS ${sql}`,
+    ),
+  ];
+  await connection.run(statements.join(';\n'));
 }
