@@ -1,7 +1,8 @@
+import { basename, dirname } from 'node:path';
 import { allows, type Principal, type Scope } from '#contract/principal.ts';
 import { CaudalError, fail } from '#kernel/errors.ts';
 import { type Db, rows, sql } from '#platform/db/db.ts';
-import { openSegments } from '#platform/lake/local.ts';
+import { type LocalSegments, openSegments } from '#platform/lake/local.ts';
 import type { DatasetSnapshot } from '#platform/lake/snapshot.ts';
 import { relationSql } from '#platform/lake/view.ts';
 import type { ObjectStore } from '#platform/objects/store.ts';
@@ -56,6 +57,9 @@ export interface Resolved {
 
 export interface OpenRelations {
   views: View[];
+  /** Those of the datasets' segments: other versions of them need no other lock (ADR 59). */
+  directories: string[];
+  /** Files that lie elsewhere. */
   paths: string[];
   release(): Promise<void>;
 }
@@ -208,45 +212,74 @@ export async function openRelations(
       await openExtras(deps, principal, resolved, held),
       await openSources(deps, principal, resolved, held),
     ];
-    return { views: parts.flatMap(({ views }) => views), paths: parts.flatMap(({ paths }) => paths), release };
+    return {
+      views: parts.flatMap(({ views }) => views),
+      directories: parts.flatMap(({ directories }) => directories),
+      paths: parts.flatMap(({ paths }) => paths),
+      release,
+    };
   } catch (error) {
     await release();
     throw error;
   }
 }
 
-type Part = Pick<OpenRelations, 'views' | 'paths'>;
+type Part = Omit<OpenRelations, 'release'>;
 type Held = (() => Promise<void>)[];
+const NOTHING: Part = { views: [], directories: [], paths: [] };
 
 async function openDatasets(deps: RelationDeps, { datasets }: Resolved, held: Held): Promise<Part> {
-  const segments = datasets.flatMap(({ snapshot }) =>
-    snapshot.segments.filter(({ rows: count, deleted }) => count > deleted.length),
+  const live = datasets.map(({ snapshot: { id, segments } }) => ({
+    id,
+    segments: segments.filter(({ rows: count, deleted }) => count > deleted.length),
+  }));
+  const files = await openSegments(
+    deps.objects,
+    live.flatMap(({ segments }) => segments),
   );
-  const files = await openSegments(deps.objects, segments);
   held.push(files.release);
   const views = datasets.map(({ view, snapshot }) => ({
     schema: 'main',
     name: view,
     sql: relationSql(snapshot, files.pathOf, { system: true }),
   }));
-  return { views, paths: files.paths };
+  return { views, ...placesOf(live, files.pathOf) };
+}
+
+/** A dataset's own directory (`segmentKey`) where its files lie in it, or else each of them. */
+function placesOf(
+  live: readonly Pick<DatasetSnapshot, 'id' | 'segments'>[],
+  pathOf: LocalSegments['pathOf'],
+): Omit<Part, 'views'> {
+  const directories = new Set<string>();
+  const paths: string[] = [];
+  for (const { id, segments } of live) {
+    for (const segment of segments) {
+      const path = pathOf(segment);
+      const directory = dirname(path);
+      if (basename(directory) === id) directories.add(directory);
+      else paths.push(path);
+    }
+  }
+  return { directories: [...directories], paths };
 }
 
 async function openExtras(deps: RelationDeps, principal: Principal, resolved: Resolved, held: Held): Promise<Part> {
-  if (resolved.foreign.length === 0) return { views: [], paths: [] };
+  if (resolved.foreign.length === 0) return NOTHING;
   const extras = await openForeign(deps, principal, resolved);
   held.push(...extras.map((each) => each.release));
   const views = extras.map(({ schema, name, select_sql }) => ({ schema, name, sql: select_sql }));
-  return { views, paths: extras.flatMap(({ paths }) => paths) };
+  return { views, directories: [], paths: extras.flatMap(({ paths }) => paths) };
 }
 
 async function openSources(deps: RelationDeps, principal: Principal, resolved: Resolved, held: Held): Promise<Part> {
-  if (resolved.sources.length === 0) return { views: [], paths: [] };
+  if (resolved.sources.length === 0) return NOTHING;
   const only = resolved.datasets.map(({ snapshot }) => snapshot.id);
   const written = await writeSources(deps, principal, only);
   held.push(written.remove);
   return {
     views: resolved.sources.map(({ schema, name }) => ({ schema, name, sql: written.select_sql })),
+    directories: [],
     paths: written.paths,
   };
 }

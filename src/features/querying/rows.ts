@@ -183,8 +183,7 @@ export async function exportRows(
       {
         sql,
         parameters: values,
-        paths: files.paths,
-        views: [],
+        ...{ directories: [], paths: files.paths, views: [] },
         format,
         orient: 'rows',
         ...(parameters['limit'] === undefined ? {} : { limit: Number(parameters['limit']) }),

@@ -7,7 +7,6 @@ import { etagOf } from '#platform/http/etag.ts';
 import { FORMATS, type ResultFormat } from '#platform/http/formats.ts';
 import { histogram } from '#platform/observe/metrics/instruments.ts';
 import { withSpan } from '#platform/observe/tracing.ts';
-import { questionOf } from './cursor.ts';
 import { openRelations, type RelationDeps, type Resolved, resolveRelations } from './relations.ts';
 import type { QueryPlan } from './sandbox/gate.ts';
 import type { Outcome } from './sandbox/outcome.ts';
@@ -128,12 +127,11 @@ async function prepare(
   question: SqlQuestion,
   resolved: Resolved,
 ): Promise<Prepared> {
-  const { views, paths, release } = await openRelations(deps, principal, resolved);
+  const { release, ...opened } = await openRelations(deps, principal, resolved);
   const versions = Object.fromEntries(resolved.datasets.map(({ view, snapshot }) => [view, snapshot.version]));
   const request: RunRequest = {
     parameters: question.parameters,
-    paths,
-    views,
+    ...opened,
     format: question.format,
     orient: question.orient,
     ...(question.limit === undefined ? {} : { limit: question.limit }),
@@ -142,5 +140,5 @@ async function prepare(
     safe: question.safe,
     title: 'Result',
   };
-  return { request, seen: { shows: questionOf(views), of: relationsOf(resolved) }, release };
+  return { request, seen: relationsOf(resolved), release };
 }

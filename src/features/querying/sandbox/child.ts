@@ -10,21 +10,19 @@ import { closeWriter, readFifo } from '#platform/process/fifo.ts';
 import { execute, TooManyRows } from './execute.ts';
 import { parseFailure, toFailure } from './failure.ts';
 import { inspect } from './gate.ts';
-import { lock, openEngine } from './locked.ts';
+import { openLockedEngine } from './locked.ts';
 import type { Failure, FromChild, RunRequest, ToChild } from './protocol.ts';
 
 const [threads = '1', memory = '1GB', fifo = ''] = process.argv.slice(2);
 const inner = `${fifo}.rows`;
 
-let { instance, connection } = await openEngine(threads, memory);
-await connection.run('SELECT 1');
+const engine = await openLockedEngine({ threads, memory, fifos: [fifo, inner] });
+await engine.connection.run('SELECT 1');
 const out = new Socket({ fd: 3, readable: false, writable: true });
 out.on('error', () => process.exit(1));
 
 let query = '';
 let accepted = '';
-let locked = false;
-let opening = false;
 let trusted = false;
 let streaming: Writable | undefined;
 
@@ -43,7 +41,7 @@ async function parse(text: string): Promise<void> {
   if (trusted) process.exit(1);
   accepted = '';
   query = text;
-  const [found] = (await connection.runAndReadAll(PARSE, [text])).getRows();
+  const [found] = (await engine.connection.runAndReadAll(PARSE, [text])).getRows();
   const tree = JSON.parse(String(found?.[0]));
   if (tree.error) return send({ type: 'failed', failure: parseFailure(tree, text) });
   const plan = inspect(tree);
@@ -51,26 +49,12 @@ async function parse(text: string): Promise<void> {
   send({ type: 'parsed', plan });
 }
 
-/** What is locked to some files can open no others: an engine that has seen none takes its place. */
-async function reopen(): Promise<void> {
-  opening = true;
-  connection.closeSync();
-  instance.closeSync();
-  ({ instance, connection } = await openEngine(threads, memory));
-  opening = false;
-  locked = false;
-}
-
 async function run(request: RunRequest): Promise<void> {
-  if (request.anew && locked) await reopen();
   if (request.sql !== undefined) trusted = true;
-  else if (!locked) {
-    locked = true;
-    await lock(connection, request, [fifo, inner]);
-  }
+  const moved = request.sql === undefined && (await engine.show(request));
   const sql = request.sql ?? accepted;
   if (sql === '') throw new Error('run before parse');
-  await execute(connection, sql, request, {
+  await execute(engine.connection, sql, request, {
     out,
     fifo,
     openFifo() {
@@ -84,8 +68,8 @@ async function run(request: RunRequest): Promise<void> {
       send({ type: 'started', columns, truncated, ...(bytes === undefined ? {} : { bytes }) }),
   });
   send({ type: 'done' });
-  // Where versions follow each other the next query wants another engine; it takes 20 ms that nobody waits for now.
-  if (request.anew) await reopen().catch(() => process.exit(1));
+  // Where places move the next query wants another engine; it takes 20 ms that nobody waits for now.
+  if (moved) await engine.reopen().catch(() => process.exit(1));
 }
 
 async function failureOf(error: unknown, request: RunRequest | undefined): Promise<Failure> {
@@ -105,7 +89,7 @@ async function failureOf(error: unknown, request: RunRequest | undefined): Promi
 /** Positions belong to the printed query; preparing the user's own text finds where it says so. */
 async function positionInQuery(): Promise<{ position?: number }> {
   try {
-    await connection.prepare(query);
+    await engine.connection.prepare(query);
     return {};
   } catch (error) {
     const { position } = toFailure(error);
@@ -125,7 +109,7 @@ let before: Promise<void> = Promise.resolve();
 /** One message after another: what comes while an engine is opened waits for it, and has nothing to interrupt yet. */
 function receive(message: ToChild): void {
   if (message.type !== 'interrupt') before = before.then(() => handle(message));
-  else if (!opening) connection.interrupt();
+  else if (!engine.opening) engine.connection.interrupt();
 }
 
 async function handle(message: Exclude<ToChild, { type: 'interrupt' }>): Promise<void> {

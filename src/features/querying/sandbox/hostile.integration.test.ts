@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, test } from 'node:test';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { CaudalError, fail } from '#kernel/errors.ts';
-import { lock, openEngine } from './locked.ts';
+import { openLockedEngine } from './locked.ts';
 import type { RunRequest } from './protocol.ts';
 import { createSandbox, type Prepared } from './sandbox.ts';
 
@@ -54,6 +54,7 @@ after(async () => {
 
 const request: RunRequest = {
   parameters: [],
+  directories: [],
   paths: [segment],
   views: [{ schema: 'main', name: 'people', sql: `SELECT * FROM read_parquet(['${segment}'])` }],
   format: 'json',
@@ -71,7 +72,7 @@ async function ask(query: string, within = sandbox): Promise<string> {
       for (const { schema, name } of plan.tables) {
         if (schema !== '' || name !== 'people') throw fail('sql_error', 'There is no such dataset.');
       }
-      return { request, seen: { shows: 'people@1', of: 'people' }, release: async () => undefined };
+      return { request, seen: 'people', release: async () => undefined };
     },
   });
   return text(outcome.body);
@@ -101,17 +102,49 @@ test(`${attempts.length} attempts to escape, exhaust or break the sandbox`, asyn
 test('behind the gate stands a second wall: a locked engine that opens only what is listed', async (t) => {
   const second = attempts.filter((attempt) => attempt.second_wall);
   assert.ok(second.length >= 30);
-  const locked = await openEngine('1', '200MB');
+  const locked = await openLockedEngine({ threads: '1', memory: '200MB', fifos: [] });
   try {
-    await lock(locked.connection, request, []);
+    await locked.show(request);
     for (const { name, query } of second) {
       await t.test(name, () => assert.rejects(locked.connection.run(query)));
     }
     const alive = await locked.connection.runAndReadAll('SELECT count(*) FROM people');
     assert.equal(Number(alive.getRows()[0]?.[0]), 5000);
   } finally {
-    locked.connection.closeSync();
-    locked.instance.closeSync();
+    locked.close();
+  }
+});
+
+test('locked to a directory, an engine shows other versions in it and opens nothing beside it', async () => {
+  const own = join(directory, 'dataset');
+  await mkdir(own);
+  const write = (name: string, rows: number) =>
+    connection.run(`COPY (SELECT i AS id FROM range(${rows}) t(i)) TO '${join(own, name)}' (FORMAT parquet)`);
+  await write('1.parquet', 1);
+  const shown = (files: string) => ({
+    ...{ directories: [own], paths: [] },
+    views: [{ schema: 'main', name: 'people', sql: `SELECT * FROM read_parquet(${files})` }],
+  });
+  const engine = await openLockedEngine({ threads: '1', memory: '200MB', fifos: [] });
+  const count = async (from: string) =>
+    Number((await engine.connection.runAndReadAll(`SELECT count(*) FROM ${from}`)).getRows()[0]?.[0]);
+  try {
+    assert.equal(await engine.show(shown(`['${own}/1.parquet']`)), false);
+    const { connection: first } = engine;
+    assert.equal(await count('people'), 1);
+    await write('2.parquet', 2);
+    assert.equal(await engine.show(shown(`['${own}/1.parquet', '${own}/2.parquet']`)), false);
+    assert.equal(await count('people'), 3);
+    assert.equal(engine.connection, first);
+    for (const outside of [segment, `${own}/../segment.parquet`, `${own}x/1.parquet`]) {
+      await assert.rejects(engine.connection.run(`SELECT * FROM read_parquet('${outside}')`), /Permission/, outside);
+    }
+    assert.equal(await engine.show(request), true);
+    assert.notEqual(engine.connection, first, 'for other places there is another engine');
+    assert.equal(await count('people'), 5000);
+    await assert.rejects(engine.connection.run(`SELECT * FROM read_parquet('${own}/1.parquet')`), /Permission/);
+  } finally {
+    engine.close();
   }
 });
 

@@ -1,18 +1,10 @@
 import { type ChildLimits, type ChildSession, startChild } from './session.ts';
 
-/** What a query may see. */
-export interface Seen {
-  /** Same relations at the same versions, same text. */
-  shows: string;
-  /** Same relations, at whatever versions, same text. */
-  of: string;
-}
-
 export interface ChildPool {
   /** One that the workspace left behind, or a child that has run nothing. @throws ChildGone */
   take(workspace: string): Promise<PooledChild>;
   /** One that the workspace left behind and that has seen no other relations than these, or one that has run nothing. */
-  takeFor(workspace: string, of: string): Promise<PooledChild>;
+  takeFor(workspace: string, relations: string): Promise<PooledChild>;
   /** Starts what should wait warm. */
   warmUp(): void;
   close(): Promise<void>;
@@ -20,12 +12,12 @@ export interface ChildPool {
 
 export interface PooledChild {
   session: ChildSession;
-  /** What its views show, once it ran: only a query of the same workspace over the same relations may use it again. */
-  seen: Seen | undefined;
+  /** The relations it has seen, once it ran: only a query of the same workspace over the same ones may use it again. */
+  seen: string | undefined;
   /** Queries it has run. */
   runs: number;
   /** Keeps it for the same workspace for a while; `seen` is undefined when it only parsed. */
-  keep(workspace: string, seen: Seen | undefined): void;
+  keep(workspace: string, seen: string | undefined): void;
   end(): void;
 }
 
@@ -48,8 +40,8 @@ interface Kept {
 /**
  * Children are disposable: whatever goes wrong, they are killed. Two things spare the ~110 ms that one
  * takes to start: some wait warm, and one that answered well is kept for further queries of the same
- * workspace over the same relations. It is locked to the files of their versions and can show nothing else;
- * for other versions its engine, not its process, makes way for another.
+ * workspace over the same relations, at whatever versions. It is locked to the directories of those datasets and
+ * can open nothing else (ADR 59).
  */
 export function createPool(options: PoolOptions): ChildPool {
   const warm: Promise<ChildSession>[] = [];
@@ -129,7 +121,8 @@ export function createPool(options: PoolOptions): ChildPool {
   return {
     warmUp,
     take: (workspace) => takeKept((each) => each.workspace === workspace),
-    takeFor: (workspace, of) => takeKept((each) => each.workspace === workspace && each.child.seen?.of === of),
+    takeFor: (workspace, relations) =>
+      takeKept((each) => each.workspace === workspace && each.child.seen === relations),
     async close() {
       closed = true;
       for (const entry of [...kept]) forget(entry);

@@ -40,8 +40,8 @@ export interface RunRequest {
   /** Caudal's own SQL, trusted; absent: the query that `parse` accepted. */
   sql?: string;
   parameters: Parameters;
-  /** Opens another engine first: the one there is may open other files, and shows other views. */
-  anew?: boolean;
+  /** Whatever lies in them may be opened. */
+  directories: string[];
   /** Files that may be opened, besides the FIFO. */
   paths: string[];
   views: View[];

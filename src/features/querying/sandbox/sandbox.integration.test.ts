@@ -48,6 +48,7 @@ after(async () => {
 function request(overrides: Partial<RunRequest> = {}): RunRequest {
   return {
     parameters: [],
+    directories: [],
     paths: [segment],
     views: [{ schema: 'main', name: 'people', sql: `SELECT * FROM read_parquet(['${segment}'])` }],
     format: 'json',
@@ -71,7 +72,7 @@ function query(
     workspace: 'w',
     prepare: async () => ({
       request: request({ parameters, ...overrides }),
-      seen: { shows: 'people@1', of: 'people' },
+      seen: 'people',
       release: async () => {
         released += 1;
       },
@@ -160,7 +161,7 @@ test('a caller who leaves stops the query', async () => {
     signal: leaving.signal,
     prepare: async () => {
       setImmediate(() => leaving.abort(new Error('left')));
-      return { request: request(), seen: { shows: 'people@1', of: 'people' }, release: async () => undefined };
+      return { request: request(), seen: 'people', release: async () => undefined };
     },
   });
   await assert.rejects(running, /left/);
@@ -197,13 +198,13 @@ test('a child serves other versions of its relations, and no other relations', a
   const other = join(directory, 'other.parquet');
   await connection.run(`COPY (SELECT * FROM '${segment}' LIMIT 10) TO '${other}' (FORMAT parquet)`);
   const alone = sandboxOf(60_000, 0);
-  const ask = async (file: string, shows: string, of: string): Promise<number> => {
-    const view = { schema: 'main', name: of, sql: `SELECT * FROM read_parquet(['${file}'])` };
-    const outcome = await alone.query(`SELECT count(*) AS n FROM ${of}`, {
+  const ask = async (file: string, name: string): Promise<number> => {
+    const view = { schema: 'main', name, sql: `SELECT * FROM read_parquet(['${file}'])` };
+    const outcome = await alone.query(`SELECT count(*) AS n FROM ${name}`, {
       workspace: 'w',
       prepare: async () => ({
         request: request({ paths: [file], views: [view] }),
-        seen: { shows, of },
+        seen: name,
         release: async () => undefined,
       }),
     });
@@ -213,20 +214,20 @@ test('a child serves other versions of its relations, and no other relations', a
   const before = new Set(children());
   const started = () => children().filter((name) => !before.has(name));
   try {
-    for (const [file, rows, version] of [
-      [segment, 10_000, 1],
-      [segment, 10_000, 1],
-      [other, 10, 2],
-      [segment, 10_000, 3],
+    for (const [file, rows] of [
+      [segment, 10_000],
+      [segment, 10_000],
+      [other, 10],
+      [segment, 10_000],
     ] as const) {
-      assert.equal(await ask(file, `people@${version}`, 'people'), rows);
+      assert.equal(await ask(file, 'people'), rows);
       assert.equal(started().length, 1, 'one child for every version');
     }
-    assert.equal(await ask(other, 'cities@1', 'cities'), 10);
+    assert.equal(await ask(other, 'cities'), 10);
     assert.equal(started().length, 2, 'another for another relation');
     const [first = '', second = ''] = started();
-    assert.equal(await ask(other, 'people@4', 'people'), 10);
-    assert.equal(await ask(segment, 'cities@2', 'cities'), 10_000);
+    assert.equal(await ask(other, 'people'), 10);
+    assert.equal(await ask(segment, 'cities'), 10_000);
     assert.deepEqual(started(), [first, second], 'each is kept for its own');
   } finally {
     await alone.close();

@@ -1,7 +1,7 @@
 import { CaudalError, fail } from '#kernel/errors.ts';
 import type { QueryPlan } from './gate.ts';
 import { ask, bodyOf, createGuard, type Guard, type Outcome } from './outcome.ts';
-import { createPool, type PooledChild, type Seen } from './pool.ts';
+import { createPool, type PooledChild } from './pool.ts';
 import type { RunRequest } from './protocol.ts';
 import { createSlots, type Slots } from './slots.ts';
 
@@ -43,7 +43,8 @@ export interface QueryOptions {
 
 export interface Prepared {
   request: RunRequest;
-  seen: Seen;
+  /** Names the relations; two queries for which it is the same may see the same, but for versions. */
+  seen: string;
   /** Called once, when the child needs the files no more. */
   release(): Promise<void>;
 }
@@ -109,14 +110,13 @@ async function runQuery(
     const plan = await parse(use, text);
     prepared = await how.prepare(plan);
     const { request, seen, release } = prepared;
-    if (use.child.seen !== undefined && use.child.seen.of !== seen.of) {
+    if (use.child.seen !== undefined && use.child.seen !== seen) {
       use.leave(how.workspace);
-      use = begin(await pool.takeFor(how.workspace, seen.of), timeout_ms, how.signal);
+      use = begin(await pool.takeFor(how.workspace, seen), timeout_ms, how.signal);
       await parse(use, text);
     }
     const { child, guard } = use;
-    const anew = child.seen !== undefined && child.seen.shows !== seen.shows;
-    return await run(use, { ...request, anew }, text, (whole) => {
+    return await run(use, request, text, (whole) => {
       guard.stop();
       if (whole) child.keep(how.workspace, seen);
       else child.end();
@@ -158,7 +158,7 @@ async function runExport(
     if (child.runs === 0) child.session.raiseCpuLimit();
     return await run(use, request, undefined, (whole) => {
       guard.stop();
-      if (whole) child.keep(EXPORTS, { shows: EXPORTS, of: EXPORTS });
+      if (whole) child.keep(EXPORTS, EXPORTS);
       else child.end();
       void release?.();
       slots.give();
