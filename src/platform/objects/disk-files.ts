@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { constants, createWriteStream } from 'node:fs';
+import { constants, createWriteStream, type Stats } from 'node:fs';
 import {
   copyFile,
   type FileHandle,
@@ -148,9 +148,14 @@ async function infoOf(
 }
 
 export async function statObject(layout: DiskLayout, key: string): Promise<ObjectInfo> {
+  return infoOf(layout, key, await statFile(layout, key));
+}
+
+/** The file alone, without the ETag, which may stand in another. @throws object_not_found */
+export async function statFile(layout: DiskLayout, key: string): Promise<Stats> {
   try {
     const entry = await stat(pathOfKey(layout.root, key));
-    if (entry.isFile()) return await infoOf(layout, key, entry);
+    if (entry.isFile()) return entry;
   } catch (error) {
     if (!isMissing(error) && (error as NodeJS.ErrnoException).code !== 'ENOTDIR') throw error;
   }

@@ -12,6 +12,7 @@ import {
   openObject,
   publish,
   readObject,
+  statFile,
   statObject,
   writeTemporary,
 } from './disk-files.ts';
@@ -112,7 +113,7 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
     delete: (key) => deleteObject(layout, key),
     list: (prefix) => listObjects(layout, prefix),
     local: async (key) => {
-      const { size } = await statObject(layout, key);
+      const { size } = await statFile(layout, key);
       return { path: pathOfKey(layout.root, key), size, release: async () => undefined };
     },
     signDownload: async (key, download) => (options.baseUrl ?? '') + downloadUrl(options.signingKey, key, download),
