@@ -1,6 +1,6 @@
 import { ROLL_UP } from '../schema.ts';
 import type { Generation } from '../store/buffer.ts';
-import { type LiveSegment, listSegments, type TimeRange, tracesOf, type Visibility } from '../store/segments.ts';
+import { type LiveSegment, listSegments, rollupsOf, type TimeRange, type Visibility } from '../store/segments.ts';
 import type { TelemetryStore } from '../store/store.ts';
 import { bufferedRows, openSegments, readSegments } from './view.ts';
 
@@ -38,7 +38,7 @@ export async function openTraceView(
     const generations = lease.generations.filter((each) => !flushed.has(each.wal_id));
     const buffered = (signal: 'spans' | 'traces') =>
       generations.map((each: Generation) => bufferedRows(signal, each, visible));
-    const rollups = await tracesOf(store.db, segments);
+    const rollups = await rollupsOf(store.db, segments, 'traces');
     const keys = new Set([...rollups.values()].flat());
     const rolledUp = await open([...keys].map((object_key) => ({ object_key })));
     const bare = await open(segments.filter(({ id }) => !rollups.has(id)));

@@ -1,6 +1,6 @@
 import type { DuckDBValue } from '@duckdb/node-api';
 import type { ObjectStore } from '#platform/objects/store.ts';
-import { COLUMNS, EDGES, isRollup, type Kept, ROLL_UP, type Signal } from '../schema.ts';
+import { COLUMNS, isHourly, isRollup, type Kept, ROLL_UP, type Signal } from '../schema.ts';
 import { type Generation, tableOf } from '../store/buffer.ts';
 import { literal } from '../store/duckdb.ts';
 import { type LiveSegment, listSegments, type TimeRange, type Visibility } from '../store/segments.ts';
@@ -47,7 +47,7 @@ export async function openView(
 
 export function bufferedRows(signal: Kept, generation: Generation, visible: Visibility): string {
   const rows = (from: Signal) => `SELECT * FROM ${tableOf(from, generation)} WHERE ${ownRows(visible)}`;
-  if (signal === EDGES) return `${none(signal)}`;
+  if (isHourly(signal)) return none(signal);
   return isRollup(signal) ? ROLL_UP[signal](`(${rows('spans')})`) : rows(signal);
 }
 
