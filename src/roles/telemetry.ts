@@ -83,5 +83,12 @@ function keepMs(config: Config): UpkeepTimerOptions['keepMs'] {
     edges_1h: rollupRetention,
     red_1h: rollupRetention,
   };
-  return { spans, logs, ...metrics, ...rollups, resources: Math.max(spans, logs, metricRetention) };
+  return {
+    spans,
+    logs,
+    log_traces_1h: logs,
+    ...metrics,
+    ...rollups,
+    resources: Math.max(spans, logs, metricRetention),
+  };
 }

@@ -12,6 +12,17 @@ export interface View {
   release(): Promise<void>;
 }
 
+/** One whose segments can be chosen from. */
+export interface SegmentView extends View {
+  segments: readonly LocalSegment[];
+  /** A FROM item of these segments alone, and what is buffered. */
+  only(segments: readonly LocalSegment[]): string;
+}
+
+export interface LocalSegment extends LiveSegment {
+  path: string;
+}
+
 /**
  * The generations are leased before the segments are listed, so a flush in between only moves rows from the first
  * to the second, and the listing says which ones.
@@ -23,7 +34,7 @@ export async function openView(
   range: TimeRange = {},
   /** Only what has not been compacted: of the rest there is something better. */
   fresh = false,
-): Promise<View> {
+): Promise<SegmentView> {
   const lease = store.buffer.lease();
   try {
     const walIds = lease.generations.map((each) => each.wal_id);
@@ -32,8 +43,19 @@ export async function openView(
     const buffered = lease.generations
       .filter((each) => !flushed.has(each.wal_id))
       .map((each) => bufferedRows(signal, each, visible));
+    const only = (chosen: readonly LocalSegment[]): string =>
+      `(${[
+        ...buffered,
+        readSegments(
+          signal,
+          chosen.map(({ path }) => path),
+        ),
+      ].join('\n UNION ALL ')})`;
+    const local = segments.map((segment, index) => ({ ...segment, path: files.paths[index] as string }));
     return {
-      from: `(${[...buffered, readSegments(signal, files.paths)].join('\n UNION ALL ')})`,
+      from: only(local),
+      segments: local,
+      only,
       async release() {
         await files.release();
         await lease.release();

@@ -165,7 +165,7 @@ export async function listSegments(
 export async function rollupsOf(
   db: Db,
   segments: readonly LiveSegment[],
-  rollup: 'traces' | 'red_1h',
+  rollup: 'traces' | 'red_1h' | 'log_traces_1h',
 ): Promise<Map<string, string[]>> {
   const ids = segments.map(({ id }) => id);
   const found = await rows(

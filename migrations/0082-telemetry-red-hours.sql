@@ -1,9 +1,0 @@
--- Rate, errors and durations by the hour: made when the minutes of an hour are compacted.
-
-ALTER TABLE telemetry_segments DROP CONSTRAINT telemetry_segments_signal_check;
-ALTER TABLE telemetry_segments ADD CONSTRAINT telemetry_segments_signal_check
-  CHECK (signal IN ('spans', 'logs', 'series', 'points', 'hpoints', 'resources', 'red_1m', 'traces', 'edges_1h', 'red_1h'));
-
-DROP INDEX telemetry_segments_digest;
-CREATE INDEX telemetry_segments_digest ON telemetry_segments (flush_digest)
-  WHERE signal IN ('traces', 'red_1h') AND removed_at IS NULL;
