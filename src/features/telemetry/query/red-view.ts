@@ -1,6 +1,6 @@
 import { listSegments, rollupsOf, type Visibility } from '../store/segments.ts';
 import type { TelemetryStore } from '../store/store.ts';
-import { bufferedRows, openSegments, readSegments, type View } from './view.ts';
+import { bufferedRows, holdingOf, readSegments, type View } from './view.ts';
 
 /** Epoch ms, both included: the minutes that begin in between. */
 export interface Minutes {
@@ -33,40 +33,30 @@ export async function openRedView(
   visible: Visibility,
   windows: readonly Minutes[],
 ): Promise<View> {
-  const lease = store.buffer.lease();
-  const releases: (() => Promise<void>)[] = [() => lease.release()];
-  const release = async (): Promise<void> => {
-    await Promise.all(releases.map((each) => each()));
-  };
-  const open = async (keys: readonly string[]): Promise<string[]> => {
-    const files = await openSegments(
-      store.objects,
-      keys.map((object_key) => ({ object_key })),
-    );
-    releases.push(files.release);
-    return files.paths;
-  };
+  const held = holdingOf(store);
   try {
-    const walIds = lease.generations.map((each) => each.wal_id);
+    const walIds = held.generations.map((each) => each.wal_id);
     const { segments, flushed } = await listSegments(store.db, 'red_1m', visible, around(windows), walIds);
     const rollups = await rollupsOf(store.db, segments, 'red_1h');
     const split = windows.map(wholeHours);
     const hours = split.flatMap((each) => each.hours);
     const rest = split.flatMap((each) => each.rest);
-    const buffered = lease.generations
+    const buffered = held.generations
       .filter((each) => !flushed.has(each.wal_id))
       .map((each) => bufferedRows('red_1m', each, visible));
-    const plain = segments.filter(({ id }) => !rollups.has(id)).map(({ object_key }) => object_key);
+    const plain = segments.filter(({ id }) => !rollups.has(id));
     const rolledUp = segments.filter(({ id }) => rollups.has(id));
-    const cut = rolledUp.filter((segment) => rest.some((part) => overlaps(segment, part)));
+    const touching = (parts: readonly Minutes[]) =>
+      rolledUp.filter((segment) => parts.some((part) => overlaps(segment, part)));
+    const byHour = touching(hours).flatMap(({ id }) => rollups.get(id) ?? []);
     const read = [
-      ...[...buffered, readSegments('red_1m', await open(plain))].map((rows) => minutesOf(rows, windows)),
-      minutesOf(readSegments('red_1m', await open(cut.map(({ object_key }) => object_key))), rest),
-      hoursOf(readSegments('red_1h', await open(rolledUp.flatMap(({ id }) => rollups.get(id) ?? []))), hours),
+      ...[...buffered, readSegments('red_1m', await held.open(plain))].map((rows) => minutesOf(rows, windows)),
+      minutesOf(readSegments('red_1m', await held.open(touching(rest))), rest),
+      hoursOf(readSegments('red_1h', await held.open(byHour.map((object_key) => ({ object_key })))), hours),
     ];
-    return { from: `(${read.join('\n UNION ALL ')})`, release };
+    return { from: `(${read.join('\n UNION ALL ')})`, release: held.release };
   } catch (error) {
-    await release();
+    await held.release();
     throw error;
   }
 }

@@ -35,12 +35,12 @@ export async function openView(
   /** Only what has not been compacted: of the rest there is something better. */
   fresh = false,
 ): Promise<SegmentView> {
-  const lease = store.buffer.lease();
+  const held = holdingOf(store);
   try {
-    const walIds = lease.generations.map((each) => each.wal_id);
+    const walIds = held.generations.map((each) => each.wal_id);
     const { segments, flushed } = await listSegments(store.db, signal, visible, range, walIds, fresh ? false : null);
-    const files = await openSegments(store.objects, segments);
-    const buffered = lease.generations
+    const paths = await held.open(segments);
+    const buffered = held.generations
       .filter((each) => !flushed.has(each.wal_id))
       .map((each) => bufferedRows(signal, each, visible));
     const only = (chosen: readonly LocalSegment[]): string =>
@@ -51,20 +51,34 @@ export async function openView(
           chosen.map(({ path }) => path),
         ),
       ].join('\n UNION ALL ')})`;
-    const local = segments.map((segment, index) => ({ ...segment, path: files.paths[index] as string }));
+    const local = segments.map((segment, index) => ({ ...segment, path: paths[index] as string }));
     return {
       from: only(local),
       segments: local,
       only,
-      async release() {
-        await files.release();
-        await lease.release();
-      },
+      release: held.release,
     };
   } catch (error) {
-    await lease.release();
+    await held.release();
     throw error;
   }
+}
+
+/** What a view holds until it is released: generations of the buffer, and local copies of segments. */
+export function holdingOf({ buffer, objects }: Pick<TelemetryStore, 'buffer' | 'objects'>) {
+  const lease = buffer.lease();
+  const releases: (() => Promise<void>)[] = [() => lease.release()];
+  return {
+    generations: lease.generations,
+    async open(segments: readonly Pick<LiveSegment, 'object_key'>[]): Promise<string[]> {
+      const files = await openSegments(objects, segments);
+      releases.push(files.release);
+      return files.paths;
+    },
+    async release(): Promise<void> {
+      await Promise.all(releases.map((each) => each()));
+    },
+  };
 }
 
 export function bufferedRows(signal: Kept, generation: Generation, visible: Visibility): string {
