@@ -1,51 +1,88 @@
 import { traceEnd } from '../schema.ts';
 import { literal, type Read, withConnection } from '../store/duckdb.ts';
-import { rollupsOf } from '../store/segments.ts';
+import { type LiveSegment, listSegments, rollupsOf, type TimeRange, type Visibility } from '../store/segments.ts';
 import type { TelemetryStore } from '../store/store.ts';
-import { type LocalSegment, openSegments } from './view.ts';
+import { bufferedRows, holdingOf, readSegments, type View } from './view.ts';
+
+type Store = Pick<TelemetryStore, 'buffer' | 'db' | 'objects'>;
+
+interface Sought {
+  traceId: string;
+  timeoutMs: number;
+}
 
 /** So many are read whole as fast as they are asked. */
 const FEW = 4;
 
-/**
- * Those of the segments that have rows of a trace, so that only they are read whole: over 24 segments, each of 26 row
- * groups, planning a statement takes 5 ms with one column and 30 with all of them. Where an hour of logs is compacted
- * its index is asked instead: of a million lines 5 ms, and 30 in the lines themselves.
- */
-export async function segmentsOfTrace(
-  store: Pick<TelemetryStore, 'buffer' | 'db' | 'objects'>,
+/** A view of what is buffered and of those segments that have rows of a trace. */
+export async function openTraceSegments(
+  store: Store,
   signal: 'spans' | 'logs',
-  segments: readonly LocalSegment[],
-  traceId: string,
-  timeoutMs: number,
-): Promise<readonly LocalSegment[]> {
-  if (segments.length <= FEW) return segments;
-  const indexes =
-    signal === 'logs' ? await rollupsOf(store.db, segments, 'log_traces_1h') : new Map<string, string[]>();
-  const keys = [...indexes].flatMap(([id, own]) => own.map((object_key) => ({ id, object_key })));
-  const files = await openSegments(store.objects, keys);
-  const indexed = new Map(keys.map(({ id }, at) => [files.paths[at] as string, id]));
-  const bare = new Map(segments.filter(({ id }) => !indexes.has(id)).map(({ id, path }) => [path, id]));
-  const whole = literal(traceId);
+  visible: Visibility,
+  range: TimeRange,
+  sought: Sought,
+): Promise<View> {
+  const held = holdingOf(store);
   try {
-    const found = await withConnection(
-      store.buffer.instance,
-      async (run) => [
-        ...(await having(run, bare, `trace_id = ${whole}`)),
-        ...(await having(run, indexed, `trace_end = ${traceEnd(whole)}`)),
-      ],
-      timeoutMs,
-    );
-    return segments.filter(({ id }) => found.includes(id));
-  } finally {
-    await files.release();
+    const walIds = held.generations.map((each) => each.wal_id);
+    const { segments, flushed } = await listSegments(store.db, signal, visible, range, walIds);
+    const chosen = segments.length <= FEW ? segments : await havingTrace(store, signal, segments, held.open, sought);
+    const buffered = held.generations
+      .filter((each) => !flushed.has(each.wal_id))
+      .map((each) => bufferedRows(signal, each, visible));
+    const rows = [...buffered, readSegments(signal, await held.open(chosen))];
+    return { from: `(${rows.join('\n UNION ALL ')})`, release: held.release };
+  } catch (error) {
+    await held.release();
+    throw error;
   }
 }
 
-/** What the files that hold such a row stand for. */
-async function having(run: Read, files: ReadonlyMap<string, string>, where: string): Promise<string[]> {
-  if (files.size === 0) return [];
-  const read = `read_parquet([${[...files.keys()].map(literal).join(', ')}], filename = true)`;
-  const found = await run<{ filename: string }>(`SELECT DISTINCT filename FROM ${read} WHERE ${where}`);
-  return found.map(({ filename }) => files.get(filename) as string);
+interface Clue {
+  segment: LiveSegment;
+  object_key: string;
+}
+
+/**
+ * Only they are read whole: over 24 segments, each of 26 row groups, planning a statement takes 5 ms with one column and
+ * 30 with all of them. Where an hour of logs is compacted its index is asked instead: of a million lines 5 ms, and 30
+ * in the lines themselves.
+ */
+async function havingTrace(
+  store: Store,
+  signal: 'spans' | 'logs',
+  segments: readonly LiveSegment[],
+  open: ReturnType<typeof holdingOf>['open'],
+  { traceId, timeoutMs }: Sought,
+): Promise<LiveSegment[]> {
+  const indexes = signal === 'logs' ? await rollupsOf(store.db, segments, 'log_traces_1h') : undefined;
+  const indexed = segments.flatMap((segment) =>
+    (indexes?.get(segment.id) ?? []).map((object_key): Clue => ({ segment, object_key })),
+  );
+  const bare = segments
+    .filter(({ id }) => !indexes?.has(id))
+    .map((segment): Clue => ({ segment, object_key: segment.object_key }));
+  const whole = literal(traceId);
+  const questions = [
+    { clues: bare, paths: await open(bare), where: `trace_id = ${whole}` },
+    { clues: indexed, paths: await open(indexed), where: `trace_end = ${traceEnd(whole)}` },
+  ].filter(({ paths }) => paths.length > 0);
+  return withConnection(
+    store.buffer.instance,
+    async (run) => {
+      const found = new Set<LiveSegment>();
+      for (const { clues, paths, where } of questions) {
+        const files = await filesWith(run, paths, where);
+        for (const [at, { segment }] of clues.entries()) if (files.has(paths[at] as string)) found.add(segment);
+      }
+      return [...found];
+    },
+    timeoutMs,
+  );
+}
+
+async function filesWith(run: Read, paths: readonly string[], where: string): Promise<Set<string>> {
+  const files = `read_parquet([${paths.map(literal).join(', ')}], filename = true)`;
+  const found = await run<{ filename: string }>(`SELECT DISTINCT filename FROM ${files} WHERE ${where}`);
+  return new Set(found.map(({ filename }) => filename));
 }

@@ -12,17 +12,6 @@ export interface View {
   release(): Promise<void>;
 }
 
-/** One whose segments can be chosen from. */
-export interface SegmentView extends View {
-  segments: readonly LocalSegment[];
-  /** A FROM item of these segments alone, and what is buffered. */
-  only(segments: readonly LocalSegment[]): string;
-}
-
-export interface LocalSegment extends LiveSegment {
-  path: string;
-}
-
 /**
  * The generations are leased before the segments are listed, so a flush in between only moves rows from the first
  * to the second, and the listing says which ones.
@@ -34,7 +23,7 @@ export async function openView(
   range: TimeRange = {},
   /** Only what has not been compacted: of the rest there is something better. */
   fresh = false,
-): Promise<SegmentView> {
+): Promise<View> {
   const held = holdingOf(store);
   try {
     const walIds = held.generations.map((each) => each.wal_id);
@@ -43,19 +32,8 @@ export async function openView(
     const buffered = held.generations
       .filter((each) => !flushed.has(each.wal_id))
       .map((each) => bufferedRows(signal, each, visible));
-    const only = (chosen: readonly LocalSegment[]): string =>
-      `(${[
-        ...buffered,
-        readSegments(
-          signal,
-          chosen.map(({ path }) => path),
-        ),
-      ].join('\n UNION ALL ')})`;
-    const local = segments.map((segment, index) => ({ ...segment, path: paths[index] as string }));
     return {
-      from: only(local),
-      segments: local,
-      only,
+      from: `(${[...buffered, readSegments(signal, paths)].join('\n UNION ALL ')})`,
       release: held.release,
     };
   } catch (error) {
