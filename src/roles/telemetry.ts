@@ -77,6 +77,18 @@ export const startTelemetryRole: RoleStart = async (platform) => {
 function keepMs(config: Config): UpkeepTimerOptions['keepMs'] {
   const { spanRetention: spans, logRetention: logs, metricRetention, rollupRetention } = config;
   const metrics = { series: metricRetention, points: metricRetention, hpoints: metricRetention };
-  const rollups = { red_1m: rollupRetention, traces: rollupRetention, edges_1h: rollupRetention };
-  return { spans, logs, ...metrics, ...rollups, resources: Math.max(spans, logs, metricRetention) };
+  const rollups = {
+    red_1m: rollupRetention,
+    traces: rollupRetention,
+    edges_1h: rollupRetention,
+    red_1h: rollupRetention,
+  };
+  return {
+    spans,
+    logs,
+    log_traces_1h: logs,
+    ...metrics,
+    ...rollups,
+    resources: Math.max(spans, logs, metricRetention),
+  };
 }

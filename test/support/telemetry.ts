@@ -48,6 +48,8 @@ export interface TestSpan {
   parent?: string;
   name?: string;
   service?: string;
+  /** `service.namespace`; none unless said. */
+  system?: string;
   start?: bigint;
   ms?: number;
   error?: boolean;
@@ -67,7 +69,13 @@ export function spansExport(spans: readonly TestSpan[]): OtlpExport {
   const resourceSpans = spans.map((each) => {
     const start = each.start ?? 1_763_688_797_000_000_000n;
     return {
-      resource: { attributes: pairs({ 'service.name': each.service ?? 'shop', 'service.instance.id': 'one' }) },
+      resource: {
+        attributes: pairs({
+          'service.name': each.service ?? 'shop',
+          'service.instance.id': 'one',
+          ...(each.system ? { 'service.namespace': each.system } : {}),
+        }),
+      },
       scopeSpans: [
         {
           spans: [

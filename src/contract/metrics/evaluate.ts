@@ -96,14 +96,18 @@ export function evaluateRange(
   options: EvaluationOptions = PROMETHEUS_2,
 ): Line[] {
   const lines = new Map<string, Line>();
+  /** Most labels are the same object at every step, and found without their key. */
+  const known = new WeakMap<Labels, Line>();
+  const lineOf = (labels: Labels): Line => {
+    const key = labelKey(labels);
+    const line = lines.get(key) ?? { labels, times: [], values: [] };
+    lines.set(key, line);
+    known.set(labels, line);
+    return line;
+  };
   for (let at = range.from; at <= range.to; at += range.step) {
     for (const { labels, value } of evaluateAt(expression, at, loaded, options)) {
-      const key = labelKey(labels);
-      let line = lines.get(key);
-      if (!line) {
-        line = { labels, times: [], values: [] };
-        lines.set(key, line);
-      }
+      const line = known.get(labels) ?? lineOf(labels);
       line.times.push(at);
       line.values.push(value);
     }
@@ -158,13 +162,34 @@ function newest(
 function overTime(expression: Extract<Expression, { kind: 'over' }>, { at, loaded, options }: Evaluation): Point[] {
   const { fn, selector, window, q = Number.NaN } = expression;
   const over = OVER_TIME[fn];
-  const found = (loaded.get(selector) ?? []).flatMap((series): Point[] => {
+  const all = loaded.get(selector) ?? [];
+  const nameless = withoutNames(all);
+  const found: Point[] = [];
+  for (const [index, series] of all.entries()) {
     const samples = windowOf(series, at - selector.offset, window, options.left);
     const value = samples.times.length === 0 ? undefined : over(samples, q);
-    if (value === undefined) return [];
-    return [{ labels: fn === 'last_over_time' ? series.labels : withoutName(series.labels), value }];
-  });
-  return distinct(found);
+    if (value === undefined) continue;
+    found.push({ labels: fn === 'last_over_time' ? series.labels : (nameless.labels[index] as Labels), value });
+  }
+  return nameless.distinct ? found : distinct(found);
+}
+
+interface Nameless {
+  labels: Labels[];
+  /** No two are the same, so that no part of them needs to be looked at. */
+  distinct: boolean;
+}
+
+/** Of loaded series, once and not at every step. */
+const namelessOf = new WeakMap<readonly Series[], Nameless>();
+
+function withoutNames(all: readonly Series[]): Nameless {
+  const known = namelessOf.get(all);
+  if (known) return known;
+  const labels = all.map((series) => withoutName(series.labels));
+  const made = { labels, distinct: new Set(labels.map(labelKey)).size === labels.length };
+  namelessOf.set(all, made);
+  return made;
 }
 
 function call({ fn, of }: Extract<Expression, { kind: 'call' }>, evaluation: Evaluation): Point[] {

@@ -39,12 +39,13 @@ export function newestSample(series: Series, at: number, lookback: number, left:
 
 export function windowOf(series: Series, end: number, length: number, left: LeftEdge): Window {
   const start = end - length;
-  const window: Window = { times: [], values: [], start, end };
+  const from = countUpTo(series.times, left === 'closed' ? start - 0.5 : start);
   const until = countUpTo(series.times, end);
-  for (let i = countUpTo(series.times, left === 'closed' ? start - 0.5 : start); i < until; i += 1) {
-    if (series.stale?.has(i)) continue;
-    window.times.push(series.times[i] as number);
-    window.values.push(series.values[i] as number);
-  }
-  return window;
+  const times = slice.call(series.times, from, until);
+  const values = slice.call(series.values, from, until);
+  if (!series.stale) return { times, values, start, end };
+  const real = (_: number, index: number): boolean => !series.stale?.has(from + index);
+  return { times: times.filter(real), values: values.filter(real), start, end };
 }
+
+const slice: (this: ArrayLike<number>, from: number, until: number) => number[] = Array.prototype.slice;

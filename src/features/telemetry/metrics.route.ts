@@ -92,7 +92,7 @@ async function answerQuery(
     from: new Date(from).toISOString(),
     to: new Date(to).toISOString(),
     step_ms: step,
-    series: evaluated(() => evaluateRange(expression, steps, loaded)).map(lineOf),
+    series: evaluated(() => evaluateRange(expression, steps, loaded)).map(lineWriter()),
   };
   if (!exemplars) return answer;
   const found = await Promise.all(
@@ -114,10 +114,19 @@ function evaluated(work: () => Line[]): Line[] {
   return lines;
 }
 
-function lineOf({ labels, times, values }: Line) {
-  const points = times.map((time, index) => {
-    const value = values[index] as number;
-    return { time: new Date(time).toISOString(), value: Number.isFinite(value) ? value : null };
+/** The lines of an answer share their moments. */
+function lineWriter() {
+  const written = new Map<number, string>();
+  const timeOf = (time: number): string => {
+    const text = written.get(time) ?? new Date(time).toISOString();
+    written.set(time, text);
+    return text;
+  };
+  return ({ labels, times, values }: Line) => ({
+    labels: { ...labels },
+    points: times.map((time, index) => {
+      const value = values[index] as number;
+      return { time: timeOf(time), value: Number.isFinite(value) ? value : null };
+    }),
   });
-  return { labels: { ...labels }, points };
 }

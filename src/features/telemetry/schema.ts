@@ -10,12 +10,13 @@ export type Signal = (typeof SIGNALS)[number];
 export const ROLLUPS = ['red_1m', 'traces'] as const;
 export type Rollup = (typeof ROLLUPS)[number];
 
-/** Made of the spans of a whole hour when they are compacted: a caller and its callee seldom arrive together. */
-export const EDGES = 'edges_1h';
+/** Made of what arrived in an hour when that is compacted, and committed with it. */
+export const HOURLY = ['edges_1h', 'red_1h', 'log_traces_1h'] as const;
+export type Hourly = (typeof HOURLY)[number];
 
 /** Whatever segments may hold. */
-export type Kept = Signal | Rollup | typeof EDGES;
-export const KEPT: readonly Kept[] = [...SIGNALS, ...ROLLUPS, EDGES];
+export type Kept = Signal | Rollup | Hourly;
+export const KEPT: readonly Kept[] = [...SIGNALS, ...ROLLUPS, ...HOURLY];
 
 /** What rows are appended to; rollups, which DuckDB makes itself, may hold more. */
 export type CellType = 'VARCHAR' | 'BIGINT' | 'INTEGER' | 'DOUBLE' | 'BOOLEAN';
@@ -164,10 +165,29 @@ export const COLUMNS = {
     n: 'BIGINT',
     errors: 'BIGINT',
   },
+  /** `red_1m` without the names of operations, of which there are as many as programs like. */
+  red_1h: {
+    workspace_id: 'VARCHAR',
+    hour_ms: 'BIGINT',
+    system: 'VARCHAR',
+    service: 'VARCHAR',
+    kind: 'VARCHAR',
+    bucket: 'INTEGER',
+    n: 'BIGINT',
+    errors: 'BIGINT',
+  },
+  /** Which traces have log lines, by the end of their id: lines are sorted by time, and a trace is somewhere in them. */
+  log_traces_1h: {
+    workspace_id: 'VARCHAR',
+    hour_ms: 'BIGINT',
+    trace_end: 'VARCHAR',
+  },
 } as const satisfies Record<Kept, Record<string, SqlType>>;
 
 export type RowOf<S extends Signal> = Record<keyof (typeof COLUMNS)[S], Cell>;
 export type Rows = { [S in Signal]: RowOf<S>[] };
+
+const HOUR = { from_ns: 'hour_ms * 1000000', to_ns: 'hour_ms * 1000000 + 3599999999999' };
 
 /** When a row was, in ns: the first and the last moment that it covers. */
 export const TIMES: Record<Kept, { from_ns: string; to_ns: string }> = {
@@ -179,7 +199,9 @@ export const TIMES: Record<Kept, { from_ns: string; to_ns: string }> = {
   resources: { from_ns: 'seen_ns', to_ns: 'seen_ns' },
   red_1m: { from_ns: 'minute_ms * 1000000', to_ns: 'minute_ms * 1000000 + 59999999999' },
   traces: { from_ns: 'start_ns', to_ns: 'end_ns' },
-  edges_1h: { from_ns: 'hour_ms * 1000000', to_ns: 'hour_ms * 1000000 + 3599999999999' },
+  edges_1h: HOUR,
+  red_1h: HOUR,
+  log_traces_1h: HOUR,
 };
 
 /** What a segment is sorted by: what it is looked up by comes first. */
@@ -193,6 +215,8 @@ export const SORT_COLUMNS: Record<Kept, string> = {
   red_1m: 'service, name, minute_ms',
   traces: 'start_ns',
   edges_1h: 'hour_ms',
+  red_1h: 'hour_ms, system, service, kind, bucket',
+  log_traces_1h: 'trace_end',
 };
 
 /** How rows of several segments become those of one; what is not listed is kept as it is. */
@@ -232,6 +256,19 @@ export const ROLL_UP: Record<Rollup, (spans: string) => string> = {
     FROM ${spans} GROUP BY workspace_id, trace_id`,
 };
 
+/** By the hour: of 10 M spans in a day 250,000 rows instead of 7.7 M. */
+const redByHour = (red: string): string => `
+    SELECT workspace_id, (minute_ms // 3600000) * 3600000 AS hour_ms, system, service, kind, bucket,
+           sum(n)::BIGINT AS n, sum(errors)::BIGINT AS errors
+    FROM ${red} GROUP BY ALL`;
+
+/** Some generators begin an id with its time; all end it with chance. Eight digits take a tenth of the lines' bytes, the whole id a third. */
+export const traceEnd = (traceId: string): string => `right(${traceId}, 8)`;
+
+const tracesOfLogs = (logs: string): string => `
+    SELECT DISTINCT workspace_id, (ts_ns // 3600000000000) * 3600000 AS hour_ms, ${traceEnd('trace_id')} AS trace_end
+    FROM ${logs} WHERE trace_id IS NOT NULL`;
+
 /**
  * Who called whom: a span whose parent is another service's. Its time is the callee's. A span that was exported twice
  * counts once.
@@ -249,6 +286,20 @@ export function edgesOf(spans: string): string {
     FROM once AS callee JOIN once AS caller
       ON callee.trace_id = caller.trace_id AND callee.parent_span_id = caller.span_id
     WHERE (callee.service, callee.system) <> (caller.service, caller.system) GROUP BY ALL`;
+}
+
+/**
+ * What is made of the segments that are merged into one. Edges only here: a caller and its callee seldom arrive
+ * together.
+ */
+export const BY_HOUR: Partial<Record<Kept, { kept: Hourly; of: (from: string) => string }>> = {
+  spans: { kept: 'edges_1h', of: edgesOf },
+  red_1m: { kept: 'red_1h', of: redByHour },
+  logs: { kept: 'log_traces_1h', of: tracesOfLogs },
+};
+
+export function isHourly(kept: Kept): kept is Hourly {
+  return (HOURLY as readonly string[]).includes(kept);
 }
 
 export function isRollup(kept: Kept): kept is Rollup {

@@ -8,6 +8,7 @@ import type { TimeRange, Visibility } from '../store/segments.ts';
 import type { TelemetryStore } from '../store/store.ts';
 import { labelsOf, type Named, type Part, partsOf, type SeriesRow } from './descriptor.ts';
 import { expandHistogram, expandPoints, type HistogramSamples, type PointSamples, samplesWithin } from './expand.ts';
+import { inOrder } from './in-order.ts';
 
 const MOST_SERIES = 5_000;
 const MOST_POINTS = 3_000_000;
@@ -172,7 +173,8 @@ const NO_VALUE = 1;
 
 /**
  * Of each series its times, those without a value, and the columns, as lists in the order of time. Numbers as DOUBLE:
- * exact for milliseconds and counts, and four times faster to read than BIGINT.
+ * exact for milliseconds and counts, and four times faster to read than BIGINT. DuckDB's own order of a list takes
+ * longer than the list itself (52 ms instead of 21 for 288,000 points).
  */
 async function readLists(
   store: Store,
@@ -184,10 +186,10 @@ async function readLists(
 ): Promise<Lists> {
   if (series.length === 0) return new Map();
   const ids = series.map(({ series_id }) => `${series_id}`).join(', ');
-  const lists = columns.map((column) => `list(${column} ORDER BY ts_ms)`);
+  const lists = columns.map((column) => `list(${column})`);
   const found = await withView(store, signal, visible, inNs(range), (view, _, readValues) =>
     readValues(
-      `SELECT series_id, list(ts_ms::DOUBLE ORDER BY ts_ms),
+      `SELECT series_id, list(ts_ms::DOUBLE),
               coalesce(list(ts_ms::DOUBLE) FILTER (flags & ${NO_VALUE} = ${NO_VALUE}), []), ${lists.join(', ')}
        FROM (
          SELECT * FROM ${view.from}
@@ -197,7 +199,11 @@ async function readLists(
     ),
   );
   const read: Lists = new Map(
-    found.map(([id, ...own]) => [id as bigint, own.map((list) => (list as DuckDBListValue).items)]),
+    found.map(([id, ...own]) => {
+      const [times = [], stale = [], ...lists] = own.map((list) => (list as DuckDBListValue).items);
+      const [sorted = [], ...rest] = inOrder(times as number[], [times, ...lists]) as (readonly DuckDBValue[])[];
+      return [id as bigint, [sorted, stale, ...rest]];
+    }),
   );
   const count = Array.from(read.values(), ([times = []]) => times.length).reduce((sum, each) => sum + each, 0);
   if (count > MOST_POINTS) throw tooMany('More samples fit');

@@ -5,6 +5,7 @@ import type { TimeRange, Visibility } from '../store/segments.ts';
 import type { TelemetryStore } from '../store/store.ts';
 import { type Counted, count, quantilesOf } from './durations.ts';
 import { healthOf } from './health.ts';
+import { openRedView } from './red-view.ts';
 import { QUERY_TIMEOUT_MS } from './trace.ts';
 import { openView } from './view.ts';
 
@@ -35,8 +36,17 @@ export async function readFleet(
   { from_ns, to_ns }: Required<TimeRange>,
 ): Promise<FleetAnswer> {
   const before_ns = from_ns - (to_ns - from_ns);
+  const [before, from, to] = [before_ns, from_ns, to_ns].map((ns) => Number(ns / 1_000_000n)) as [
+    number,
+    number,
+    number,
+  ];
+  const windows = [
+    { from: before, to: from - 1 },
+    { from, to },
+  ];
   const [red, resources] = await Promise.all([
-    openView(store, 'red_1m', visible, { from_ns: before_ns, to_ns }),
+    openRedView(store, visible, windows),
     openView(store, 'resources', visible, { from_ns: to_ns - DAY_NS, to_ns }),
   ]);
   try {
@@ -45,9 +55,9 @@ export async function readFleet(
       async (read) =>
         [
           await read<Tally>(
-            `SELECT system, kind IN ('server', 'consumer') AS entry, minute_ms >= ${from_ns / 1_000_000n} AS now, bucket,
+            `SELECT system, kind IN ('server', 'consumer') AS entry, at_ms >= ${from} AS now, bucket,
                   sum(n)::BIGINT AS n, sum(errors)::BIGINT AS errors
-           FROM ${red.from} WHERE minute_ms BETWEEN ${before_ns / 1_000_000n} AND ${to_ns / 1_000_000n} GROUP BY ALL`,
+           FROM ${red.from} GROUP BY ALL`,
           ),
           await read<Presence>(
             `SELECT system, count(DISTINCT service) AS services, count(DISTINCT instance) AS instances,

@@ -1,11 +1,12 @@
 import type { OperationsAnswer, ServiceEdge, ServiceSummary, ServicesAnswer } from '#contract/telemetry.ts';
 import { formatNs } from '../otlp/times.ts';
 import type { OperationSearch, ServiceSearch } from '../reader.ts';
-import { EDGES, edgesOf } from '../schema.ts';
+import { edgesOf } from '../schema.ts';
 import { type Read, withConnection } from '../store/duckdb.ts';
-import type { TimeRange, Visibility } from '../store/segments.ts';
+import type { Visibility } from '../store/segments.ts';
 import type { TelemetryStore } from '../store/store.ts';
 import { type Counted, count, quantilesOf } from './durations.ts';
+import { type Minutes, openRedView } from './red-view.ts';
 import { QUERY_TIMEOUT_MS } from './trace.ts';
 import { noConditions, openView, type View } from './view.ts';
 
@@ -42,31 +43,37 @@ interface Tally {
   errors: bigint;
 }
 
+interface Present {
+  system: string;
+  service: string;
+  instances: bigint;
+}
+
 async function summaries(
   store: TelemetryStore,
   visible: Visibility,
   range: Span,
   system: string | undefined,
 ): Promise<ServiceSummary[]> {
-  const conditions = within(range, system);
-  const rows = await over(
+  const [tallies, present] = await over(
     store,
-    visible,
-    ['red_1m', 'resources'],
-    range,
-    async ([red, resources], read) =>
+    [openRedView(store, visible, [minutesOf(range)]), openView(store, 'resources', visible, range)],
+    async ([counts, resources], read) =>
       [
         await read<Tally>(
           `SELECT system, service, ${ENTRY} AS entry, bucket, sum(n)::BIGINT AS n, sum(errors)::BIGINT AS errors
-         FROM ${red?.from} WHERE ${conditions.where()} GROUP BY ALL`,
-          conditions.values,
+           FROM ${counts?.from} WHERE $1::VARCHAR IS NULL OR system = $1 GROUP BY ALL`,
+          [system ?? null],
         ),
-        await read<{ system: string; service: string; instances: bigint }>(
+        await read<Present>(
           `SELECT system, service, count(DISTINCT instance) AS instances FROM ${resources?.from} GROUP BY ALL`,
         ),
       ] as const,
   );
-  const [tallies, present] = rows;
+  return summariesOf(tallies, present, secondsOf(range));
+}
+
+function summariesOf(tallies: readonly Tally[], present: readonly Present[], seconds: number): ServiceSummary[] {
   const instances = new Map(present.map((row) => [`${row.system} ${row.service}`, Number(row.instances)]));
   const groups = Map.groupBy(tallies, (row) => `${row.system} ${row.service}`);
   return [...groups]
@@ -74,7 +81,7 @@ async function summaries(
       const { system: of, service } = all[0] as Tally;
       const entries = all.filter(({ entry }) => entry);
       const counted = entries.length > 0 ? entries : all;
-      return { system: of, service, instances: instances.get(key) ?? 0, ...red(counted, secondsOf(range)) };
+      return { system: of, service, instances: instances.get(key) ?? 0, ...red(counted, seconds) };
     })
     .sort((a, b) => b.error_ratio - a.error_ratio || b.requests - a.requests);
 }
@@ -116,7 +123,7 @@ async function readEdges(
 ): Promise<ServiceEdge[]> {
   const [spans, kept] = await Promise.all([
     openView(store, 'spans', visible, range, true),
-    openView(store, EDGES, visible, range),
+    openView(store, 'edges_1h', visible, range),
   ]);
   try {
     const fresh = `(SELECT * FROM ${spans.from} WHERE start_ns BETWEEN ${range.from_ns} AND ${range.to_ns})`;
@@ -154,9 +161,7 @@ export async function readOperations(
   conditions.add('service = ?', service);
   const [operations, course] = await over(
     store,
-    visible,
-    ['red_1m'],
-    range,
+    [openView(store, 'red_1m', visible, range)],
     async ([view], read) =>
       [
         await read<Tally & { name: string; kind: string }>(
@@ -191,22 +196,27 @@ export async function readOperations(
   };
 }
 
-function within({ from_ns, to_ns }: Span, system: string | undefined) {
+/** The first minute may have begun before. */
+const minutesOf = ({ from_ns, to_ns }: Span): Minutes => ({
+  from: Number(from_ns / 60_000_000_000n) * 60_000,
+  to: Number(to_ns / 1_000_000n),
+});
+
+function within(range: Span, system: string | undefined) {
+  const { from, to } = minutesOf(range);
   const conditions = noConditions();
-  conditions.add('minute_ms BETWEEN ? AND ?', (from_ns / 60_000_000_000n) * 60_000n, to_ns / 1_000_000n);
+  conditions.add('minute_ms BETWEEN ? AND ?', BigInt(from), BigInt(to));
   if (system !== undefined) conditions.add('system = ?', system);
   return conditions;
 }
 
-/** Views of several signals, open together; a connection does one thing at a time, in order. */
+/** Views that are open together; a connection does one thing at a time, in order. */
 async function over<T>(
   store: TelemetryStore,
-  visible: Visibility,
-  signals: readonly ('red_1m' | 'resources')[],
-  range: TimeRange,
+  opening: readonly Promise<View>[],
   work: (views: View[], read: Read) => Promise<T>,
 ): Promise<T> {
-  const views = await Promise.all(signals.map((signal) => openView(store, signal, visible, range)));
+  const views = await Promise.all(opening);
   try {
     return await withConnection(store.buffer.instance, (read) => work(views, read), QUERY_TIMEOUT_MS);
   } finally {

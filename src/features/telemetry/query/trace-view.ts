@@ -1,8 +1,8 @@
 import { ROLL_UP } from '../schema.ts';
 import type { Generation } from '../store/buffer.ts';
-import { type LiveSegment, listSegments, type TimeRange, tracesOf, type Visibility } from '../store/segments.ts';
+import { listSegments, rollupsOf, type TimeRange, type Visibility } from '../store/segments.ts';
 import type { TelemetryStore } from '../store/store.ts';
-import { bufferedRows, openSegments, readSegments } from './view.ts';
+import { bufferedRows, holdingOf, readSegments } from './view.ts';
 
 /** The same spans in two forms: as they came, and rolled up by trace. */
 export interface TraceView {
@@ -22,26 +22,17 @@ export async function openTraceView(
   visible: Visibility,
   range: TimeRange,
 ): Promise<TraceView> {
-  const lease = store.buffer.lease();
-  const releases: (() => Promise<void>)[] = [() => lease.release()];
-  const release = async (): Promise<void> => {
-    await Promise.all(releases.map((each) => each()));
-  };
-  const open = async (segments: readonly Pick<LiveSegment, 'object_key'>[]): Promise<string[]> => {
-    const files = await openSegments(store.objects, segments);
-    releases.push(files.release);
-    return files.paths;
-  };
+  const held = holdingOf(store);
   try {
-    const walIds = lease.generations.map((each) => each.wal_id);
+    const walIds = held.generations.map((each) => each.wal_id);
     const { segments, flushed } = await listSegments(store.db, 'spans', visible, range, walIds);
-    const generations = lease.generations.filter((each) => !flushed.has(each.wal_id));
+    const generations = held.generations.filter((each) => !flushed.has(each.wal_id));
     const buffered = (signal: 'spans' | 'traces') =>
       generations.map((each: Generation) => bufferedRows(signal, each, visible));
-    const rollups = await tracesOf(store.db, segments);
+    const rollups = await rollupsOf(store.db, segments, 'traces');
     const keys = new Set([...rollups.values()].flat());
-    const rolledUp = await open([...keys].map((object_key) => ({ object_key })));
-    const bare = await open(segments.filter(({ id }) => !rollups.has(id)));
+    const rolledUp = await held.open([...keys].map((object_key) => ({ object_key })));
+    const bare = await held.open(segments.filter(({ id }) => !rollups.has(id)));
     const onTheSpot = bare.length > 0 ? [ROLL_UP.traces(`(${readSegments('spans', bare)})`)] : [];
     return {
       parts: union([...buffered('traces'), ...onTheSpot, readSegments('traces', rolledUp)]),
@@ -49,12 +40,12 @@ export async function openTraceView(
         const overlapping = segments.filter(
           (segment) => times?.some((time) => segment.from_ns <= time.to_ns && segment.to_ns >= time.from_ns) ?? true,
         );
-        return union([...buffered('spans'), readSegments('spans', await open(overlapping))]);
+        return union([...buffered('spans'), readSegments('spans', await held.open(overlapping))]);
       },
-      release,
+      release: held.release,
     };
   } catch (error) {
-    await release();
+    await held.release();
     throw error;
   }
 }

@@ -3,7 +3,7 @@ import { literal, withConnection } from '../store/duckdb.ts';
 import type { TimeRange, Visibility } from '../store/segments.ts';
 import type { TelemetryStore } from '../store/store.ts';
 import { type LogRow, logOf, type SpanRow, spanOf } from './shape.ts';
-import { openView } from './view.ts';
+import { openTraceSegments } from './trace-segments.ts';
 
 /** More than anybody looks at; an endless loop in somebody's program must not fill our memory. */
 const MOST_SPANS = 20_000;
@@ -35,7 +35,7 @@ async function read<R>(
   order: string,
   most: number,
 ): Promise<R[]> {
-  const view = await openView(store, signal, visible, range);
+  const view = await openTraceSegments(store, signal, visible, range, { traceId, timeoutMs: QUERY_TIMEOUT_MS });
   // A literal: row groups are skipped by what is known when the statement is planned (38 ms instead of 61 over a day).
   const where = `trace_id = ${literal(traceId)}`;
   try {

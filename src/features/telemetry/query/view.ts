@@ -1,6 +1,6 @@
 import type { DuckDBValue } from '@duckdb/node-api';
 import type { ObjectStore } from '#platform/objects/store.ts';
-import { COLUMNS, EDGES, isRollup, type Kept, ROLL_UP, type Signal } from '../schema.ts';
+import { COLUMNS, isHourly, isRollup, type Kept, ROLL_UP, type Signal } from '../schema.ts';
 import { type Generation, tableOf } from '../store/buffer.ts';
 import { literal } from '../store/duckdb.ts';
 import { type LiveSegment, listSegments, type TimeRange, type Visibility } from '../store/segments.ts';
@@ -24,30 +24,44 @@ export async function openView(
   /** Only what has not been compacted: of the rest there is something better. */
   fresh = false,
 ): Promise<View> {
-  const lease = store.buffer.lease();
+  const held = holdingOf(store);
   try {
-    const walIds = lease.generations.map((each) => each.wal_id);
+    const walIds = held.generations.map((each) => each.wal_id);
     const { segments, flushed } = await listSegments(store.db, signal, visible, range, walIds, fresh ? false : null);
-    const files = await openSegments(store.objects, segments);
-    const buffered = lease.generations
+    const paths = await held.open(segments);
+    const buffered = held.generations
       .filter((each) => !flushed.has(each.wal_id))
       .map((each) => bufferedRows(signal, each, visible));
     return {
-      from: `(${[...buffered, readSegments(signal, files.paths)].join('\n UNION ALL ')})`,
-      async release() {
-        await files.release();
-        await lease.release();
-      },
+      from: `(${[...buffered, readSegments(signal, paths)].join('\n UNION ALL ')})`,
+      release: held.release,
     };
   } catch (error) {
-    await lease.release();
+    await held.release();
     throw error;
   }
 }
 
+/** What a view holds until it is released: generations of the buffer, and local copies of segments. */
+export function holdingOf({ buffer, objects }: Pick<TelemetryStore, 'buffer' | 'objects'>) {
+  const lease = buffer.lease();
+  const releases: (() => Promise<void>)[] = [() => lease.release()];
+  return {
+    generations: lease.generations,
+    async open(segments: readonly Pick<LiveSegment, 'object_key'>[]): Promise<string[]> {
+      const files = await openSegments(objects, segments);
+      releases.push(files.release);
+      return files.paths;
+    },
+    async release(): Promise<void> {
+      await Promise.all(releases.map((each) => each()));
+    },
+  };
+}
+
 export function bufferedRows(signal: Kept, generation: Generation, visible: Visibility): string {
   const rows = (from: Signal) => `SELECT * FROM ${tableOf(from, generation)} WHERE ${ownRows(visible)}`;
-  if (signal === EDGES) return `${none(signal)}`;
+  if (isHourly(signal)) return none(signal);
   return isRollup(signal) ? ROLL_UP[signal](`(${rows('spans')})`) : rows(signal);
 }
 

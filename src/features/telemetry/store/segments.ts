@@ -156,22 +156,26 @@ export async function listSegments(
 }
 
 /**
- * Where the `traces` rollup of each of these segments of spans is. Segments of one digest hold the same flushes; while
- * only the spans or only the rollup has been merged, and where one has aged out, there is none. (Their times in common
- * are no proof: the last minute of an hour may span all of it.)
+ * Where the `rollup` of each of these segments is. Segments of one digest hold the same flushes; while only one of the
+ * two has been merged, and where one has aged out, there is none. (Their times in common are no proof: the last minute
+ * of an hour may span all of it.)
  *
- * @returns the rollup's object keys by the id of the segment of spans
+ * @returns the rollup's object keys by the id of the segment
  */
-export async function tracesOf(db: Db, spanSegments: readonly LiveSegment[]): Promise<Map<string, string[]>> {
-  const ids = spanSegments.map(({ id }) => id);
+export async function rollupsOf(
+  db: Db,
+  segments: readonly LiveSegment[],
+  rollup: 'traces' | 'red_1h' | 'log_traces_1h',
+): Promise<Map<string, string[]>> {
+  const ids = segments.map(({ id }) => id);
   const found = await rows(
     db,
     sql<{ id: string; keys: string[] }>`
-      SELECT spans.id, array_agg(traces.object_key) AS keys
-      FROM telemetry_segments AS spans JOIN telemetry_segments AS traces
-        ON traces.flush_digest = spans.flush_digest AND traces.workspace_id IS NOT DISTINCT FROM spans.workspace_id
-      WHERE spans.id = ANY(${ids}::uuid[]) AND traces.signal = 'traces' AND traces.removed_at IS NULL
-      GROUP BY spans.id`,
+      SELECT segment.id, array_agg(rollup.object_key) AS keys
+      FROM telemetry_segments AS segment JOIN telemetry_segments AS rollup
+        ON rollup.flush_digest = segment.flush_digest AND rollup.workspace_id IS NOT DISTINCT FROM segment.workspace_id
+      WHERE segment.id = ANY(${ids}::uuid[]) AND rollup.signal = ${rollup} AND rollup.removed_at IS NULL
+      GROUP BY segment.id`,
   );
   return new Map(found.map(({ id, keys }) => [id, keys]));
 }

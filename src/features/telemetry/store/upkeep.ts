@@ -5,7 +5,7 @@ import { type Db, rows, sql } from '#platform/db/db.ts';
 import type { ObjectStore } from '#platform/objects/store.ts';
 import type { Logger } from '#platform/observe/log.ts';
 import { openSegments, readSegments } from '../query/view.ts';
-import { EDGES, edgesOf, type Kept, MERGES } from '../schema.ts';
+import { BY_HOUR, type Kept, MERGES } from '../schema.ts';
 import { writeSegment } from './flush.ts';
 import { commitCompaction, usedBytes } from './segments.ts';
 
@@ -103,9 +103,10 @@ async function mergeSegments(options: UpkeepOptions, hour: Hour, ids: string[], 
     const target = { objects: options.objects, temporary: join(options.directory, 'tmp'), now: newest };
     const query = mergeQuery(signal, readSegments(signal, files.paths));
     const segments = [await writeSegment(options.instance, signal, workspace_id, query, target)];
-    if (signal === 'spans') {
-      const edges = edgesOf(`(${readSegments(signal, files.paths)})`);
-      segments.push(await writeSegment(options.instance, EDGES, workspace_id, edges, target));
+    const hourly = BY_HOUR[signal];
+    if (hourly) {
+      const made = hourly.of(`(${readSegments(signal, files.paths)})`);
+      segments.push(await writeSegment(options.instance, hourly.kept, workspace_id, made, target));
     }
     return await commitCompaction(
       options.db,
