@@ -14,10 +14,7 @@ export function inOrder(times: readonly number[], lists: readonly (readonly unkn
   if (runs.length < 2) return [...lists];
   runs.sort((a, b) => at(a.start) - at(b.start));
   const apart = runs.every(({ start }, index) => index === 0 || at((runs[index - 1] as Run).end - 1) <= at(start));
-  if (apart) {
-    const none: unknown[] = [];
-    return lists.map((list) => none.concat(...runs.map(({ start, end }) => list.slice(start, end))));
-  }
+  if (apart) return lists.map((list) => runs.flatMap(({ start, end }) => list.slice(start, end)));
   const order = Array.from(times.keys()).sort((a, b) => at(a) - at(b));
   return lists.map((list) => order.map((index) => list[index]));
 }

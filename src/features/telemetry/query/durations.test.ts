@@ -23,6 +23,10 @@ test('a quantile is within the width of a bucket of the true one, however the pa
   );
 });
 
+test('what took no time is said to take none', () => {
+  assert.deepEqual(quantilesOf(new Map([[0, 3]])), { p50_ms: 0, p95_ms: 0, p99_ms: 0 });
+});
+
 test('nothing counted, nothing said', () => {
   assert.deepEqual(quantilesOf(new Map()), { p50_ms: null, p95_ms: null, p99_ms: null });
 });

@@ -1,4 +1,4 @@
-/** Durations counted in buckets of `red_1m`: bucket b holds [2^(b/8), 2^((b+1)/8)) ns. */
+/** Durations counted in buckets of `red_1m`: bucket b holds [2^(b/8), 2^((b+1)/8)) ns, the first also those of none. */
 export type Counted = Map<number, number>;
 
 const PER_OCTAVE = 8;
@@ -16,6 +16,7 @@ export function quantileMs(counted: Counted, q: number): number | null {
   let below = 0;
   for (const [bucket, n] of buckets) {
     if (below + n >= q * total) {
+      if (bucket === 0) return 0;
       const share = Math.max(0, (q * total - below) / n);
       return roundMs(2 ** ((bucket + share) / PER_OCTAVE) / MS);
     }

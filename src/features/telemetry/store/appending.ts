@@ -9,9 +9,9 @@ export interface Appending {
    * What was appended becomes rows of the tables; before, no query sees it. Not done with each append: 1,000 rows at a
    * time cost 6 µs each, 100,000 at a time 1 µs.
    *
-   * @returns false when DuckDB could not take all of it, now or earlier; what it could not take is lost here
+   * @returns why DuckDB could not take all of it, now or earlier; what it could not take is lost here
    */
-  settle(): boolean;
+  settle(): Error | undefined;
   close(): void;
 }
 
@@ -19,7 +19,7 @@ export interface Appending {
 export function appendTo(connection: DuckDBConnection, tableOf: (signal: Signal) => string): Appending {
   const appenders = new Map<Signal, DuckDBAppender>();
   const unsettled = new Set<Signal>();
-  let whole = true;
+  let failure: Error | undefined;
 
   const appenderOf = async (signal: Signal): Promise<DuckDBAppender> => {
     const appender = appenders.get(signal) ?? (await connection.createAppender(tableOf(signal)));
@@ -41,12 +41,12 @@ export function appendTo(connection: DuckDBConnection, tableOf: (signal: Signal)
       for (const signal of unsettled) {
         try {
           appenders.get(signal)?.flushSync();
-        } catch {
-          whole = false;
+        } catch (error) {
+          failure ??= error as Error;
         }
       }
       unsettled.clear();
-      return whole;
+      return failure;
     },
     close() {
       for (const appender of appenders.values()) {

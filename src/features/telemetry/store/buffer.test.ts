@@ -63,10 +63,11 @@ test('what DuckDB cannot take is said when it settles, and the generation can st
   const generation = await buffer.open('0');
   const rows = Array.from({ length: 2000 }, (_, index) => ({ ...resource, attrs: `${index}`.repeat(2000) }));
   for (let round = 0; round < 20; round += 1) await buffer.append(generation, { ...noRows(), resources: rows });
-  assert.equal(buffer.settle(generation), false);
-  assert.equal(buffer.settle(generation), false, 'it stays so: what was lost does not come back');
+  const failure = buffer.settle(generation);
+  assert.match(failure?.message ?? '', /^Failed to append/);
+  assert.equal(buffer.settle(generation), failure, 'it stays so: what was lost does not come back');
   await buffer.drop(generation);
   const next = await buffer.open('1');
   await buffer.append(next, one());
-  assert.equal(buffer.settle(next), true);
+  assert.equal(buffer.settle(next), undefined);
 });

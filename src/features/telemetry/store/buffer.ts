@@ -23,8 +23,8 @@ export interface Buffer {
   /** `open` and `append` one at a time: the caller queues them. */
   open(walId: string): Promise<Generation>;
   append(generation: Generation, rows: Rows): Promise<void>;
-  /** What was appended can be read. @returns whether that is all; if not, only the write-ahead file has it all */
-  settle(generation: Generation): boolean;
+  /** What was appended can be read. @returns why that is not all; then only the write-ahead file has it all */
+  settle(generation: Generation): Error | undefined;
   /** Settles, too; what could not be settled is missing until a flush has read it again. The generations that hold rows not yet known to be in segments, leased until `release`. */
   lease(): { generations: Generation[]; release(): Promise<void> };
   drop(generation: Generation): Promise<void>;
@@ -90,7 +90,7 @@ export async function openBuffer(options: { memoryLimit: string; tempDirectory: 
       }
       for (const { series_id } of fresh.series) generation.series.add(series_id);
     },
-    settle: (generation) => generations.get(generation)?.settle() ?? true,
+    settle: (generation) => generations.get(generation)?.settle(),
     lease() {
       const leased = [...generations.keys()].filter((each) => !each.flushed);
       for (const each of leased) {

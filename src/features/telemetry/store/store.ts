@@ -133,13 +133,14 @@ export async function openStore(options: StoreOptions): Promise<TelemetryStore> 
   };
 
   /** What DuckDB could not take, for want of memory say, is still in the write-ahead file. */
-  const readAgain = async (of: Waiting): Promise<void> => {
+  const readAgain = async (of: Waiting, why: Error): Promise<void> => {
     const { wal_id } = of.generation;
-    log.warn({ wal_id }, 'telemetry: what waits was not kept whole, reading it again');
+    log.warn({ err: why, wal_id }, 'telemetry: what waits was not kept whole, reading it again');
     const records = await readWal(walDirectory, wal_id);
     await buffer.drop(of.generation);
     of.generation = await reopen(buffer, wal_id, records);
-    if (!buffer.settle(of.generation)) throw new Error(`DuckDB could not take the rows of ${wal_id}`);
+    const failure = buffer.settle(of.generation);
+    if (failure) throw new Error(`DuckDB could not take the rows of ${wal_id}`, { cause: failure });
   };
 
   const flushAll = async (): Promise<void> => {
@@ -148,7 +149,8 @@ export async function openStore(options: StoreOptions): Promise<TelemetryStore> 
       const { wal_id } = first.generation;
       // A commit whose answer was lost is a commit.
       if (!(await isFlushed(db, wal_id))) {
-        if (!buffer.settle(first.generation)) await readAgain(first);
+        const failure = buffer.settle(first.generation);
+        if (failure) await readAgain(first, failure);
         const target = { objects: options.objects, temporary, now: options.clock.now() };
         const segments = await writeSegments(buffer.instance, first.generation, target);
         await commitFlush(db, wal_id, segments, target.now);
