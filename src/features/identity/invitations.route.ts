@@ -11,11 +11,13 @@ import {
   createInvitation,
   type Invitation,
   listInvitations,
+  type Made,
   revokeInvitation,
 } from './invitations.ts';
+import { invitationMail } from './mails.ts';
 import { checkEmail } from './names.ts';
 import { Email, Id, Role, Time } from './shapes.ts';
-import { enterWorkspace } from './workspaces.ts';
+import { enterWorkspace, readWorkspace } from './workspaces.ts';
 
 const tags = ['workspaces'];
 const access = 'authenticated' as const;
@@ -36,38 +38,56 @@ function toInvitation(row: Invitation) {
   return { ...row, created_at: row.created_at.toISOString(), expires_at: row.expires_at.toISOString() };
 }
 
-function create(app: App, { db, clock }: IdentityDeps): void {
+function create(app: App, { db, clock, guard, sendMail, publicUrl }: IdentityDeps): void {
   const schema = {
     tags,
     summary: 'Invite somebody by e-mail address',
-    description: 'The secret is shown this once, to be handed over; it works for an account of that address, 7 days.',
+    description:
+      'The secret is mailed where there is a mail channel, and shown this once; it works for an account of that address, 7 days.',
     params: Params,
     body: Type.Object({ email: Email, role: Role }),
-    response: { 201: Type.Object({ ...Shape, secret: Type.String({ description: 'For POST /invitations/accept' }) }) },
+    response: {
+      201: Type.Object({
+        ...Shape,
+        secret: Type.String({ description: 'For POST /invitations/accept' }),
+        mailed: Type.Boolean({ description: 'False: there is no mail channel, or it failed; hand the secret over' }),
+      }),
+    },
   };
   const config = { access, idempotent: 'secret' } as const;
+  /** A mail that could not be sent is no failure: the secret is in the answer. */
+  const mailTo = async (made: Made, workspace: string, host: string): Promise<boolean> => {
+    const { email, role } = made.invitation;
+    const mail = invitationMail({ email, role, host, workspace, secret: made.secret }, publicUrl);
+    return sendMail
+      ? sendMail(mail).then(
+          () => true,
+          () => false,
+        )
+      : false;
+  };
   app.post('/workspaces/:id/invitations', { config, schema }, async (request, reply) => {
     const { id } = request.params;
-    await enterWorkspace(db, principalOf(request), id, 'owner');
+    const host = principalOf(request);
+    const own = await enterWorkspace(db, host, id, 'owner');
     const email = checkEmail(request.body.email);
     if ('error' in email) throw invalid(email.error.field, email.error.message, email.error.code);
     const { role } = request.body;
+    if (sendMail) await guard.invitation(host.user_id);
     const made = await transaction(db, async (tx) => {
-      const invited_by = principalOf(request).user_id;
-      const created = await createInvitation(
-        tx,
-        { workspace_id: id, email: email.value, role, invited_by },
-        clock.now(),
-      );
+      const wanted = { workspace_id: id, email: email.value, role, invited_by: host.user_id };
+      const created = await createInvitation(tx, wanted, clock.now());
       const actor = { ...actorOf(request), workspace_id: id };
       const detail = { email: email.value, role };
       await audit(tx, { ...actor, action: 'invitation.created', target: created.invitation.id, detail });
       return created;
     });
+    const { name } = await readWorkspace(db, id, own);
+    const mailed = await mailTo(made, name, host.username);
     return reply
       .status(201)
       .header('Cache-Control', 'no-store')
-      .send({ ...toInvitation(made.invitation), secret: made.secret });
+      .send({ ...toInvitation(made.invitation), secret: made.secret, mailed });
   });
 }
 

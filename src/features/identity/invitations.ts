@@ -16,6 +16,12 @@ export interface Invitation {
   expires_at: Date;
 }
 
+export interface Made {
+  invitation: Invitation;
+  /** Never again to be had: only its hash is kept. */
+  secret: string;
+}
+
 export interface NewInvitation {
   workspace_id: string;
   email: string;
@@ -28,7 +34,7 @@ export async function createInvitation(
   tx: Tx,
   { workspace_id, email, role, invited_by }: NewInvitation,
   now: Date,
-): Promise<{ invitation: Invitation; secret: string }> {
+): Promise<Made> {
   const member = await first(
     tx,
     sql`SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id

@@ -5,10 +5,10 @@ import { type App, principalOf } from '#platform/http/app.ts';
 import { actorOf, audit } from '#platform/http/audit.ts';
 import { accountByEmail, accountById, homeWorkspace, openSession, setPassword } from './accounts.ts';
 import type { IdentityDeps } from './deps.ts';
+import { resetMail } from './mails.ts';
 import { canonicalEmail } from './names.ts';
 import { createLink, spendLink, voidLinks } from './one-time-links.ts';
 import { checkPassword, refuseFaults } from './passwords.ts';
-import { resetMail } from './reset-mail.ts';
 import { isSecure, setSessionCookie } from './session-cookie.ts';
 import { Email, OPEN, Password, SessionAnswer } from './shapes.ts';
 

@@ -18,6 +18,8 @@ export interface IdentityLimits {
   resets: number;
   /** … per address. */
   resets_per_address: number;
+  /** Invitations that are mailed per account and hour: they go to strangers. */
+  invitations: number;
 }
 
 export const DEFAULT_LIMITS: IdentityLimits = {
@@ -27,6 +29,7 @@ export const DEFAULT_LIMITS: IdentityLimits = {
   sign_ups: 100,
   resets: 3,
   resets_per_address: 30,
+  invitations: 30,
 };
 
 const QUARTER = 15 * 60;
@@ -43,6 +46,8 @@ export interface IdentityGuard {
   signUp(address: string): Promise<void>;
   /** @throws rate_limited */
   reset(account: string, address: string): Promise<void>;
+  /** @throws rate_limited */
+  invitation(account: string): Promise<void>;
 }
 
 /** Counted in PostgreSQL, so that three replicas do not allow three times as many guesses. */
@@ -64,6 +69,7 @@ export function createIdentityGuard(pool: pg.Pool, limits: IdentityLimits): Iden
   const signUps = limiter('sign_ups', limits.sign_ups, HOUR);
   const resets = limiter('resets', limits.resets, HOUR);
   const resetsByAddress = limiter('resets_address', limits.resets_per_address, HOUR);
+  const invitations = limiter('invitations', limits.invitations, HOUR);
   const inTurn = createTurns();
 
   return {
@@ -90,6 +96,9 @@ export function createIdentityGuard(pool: pg.Pool, limits: IdentityLimits): Iden
       const message = 'Too many password resets were asked for.';
       await spend(resetsByAddress, addressKey(address), message);
       await spend(resets, digest(account.toLowerCase()), message);
+    },
+    async invitation(account) {
+      await spend(invitations, digest(account), 'Too many invitations were sent.');
     },
   };
 }

@@ -52,6 +52,36 @@ describe('workspaces', { skip: needsDatabase }, () => {
     assert.equal((await as(bruno)('POST', '/auth/switch', { workspace_id: ana.workspace_id })).status, 404);
   });
 
+  test('who is invited gets a mail, as many as are fair; without a channel the secret is handed over', async () => {
+    const host = await gateway.signUp('hostess');
+    const path = `/workspaces/${host.workspace_id}/invitations`;
+    const invited = await as(host)('POST', path, { email: 'new@example.org', role: 'editor' });
+    assert.equal(invited.body.mailed, true);
+    const [mail, ...more] = gateway.mails.splice(0);
+    assert.equal(more.length, 0);
+    assert.equal(mail?.to, 'new@example.org');
+    assert.match(mail?.text ?? '', /hostess invites you to work in "hostess" as editor/);
+    assert.ok(mail?.text.includes(`https://caudal.example.org/invitation#${invited.body.secret}`));
+    const tight = await identityGateway({ limits: { invitations: 1 } }, gateway.database);
+    const statuses = [];
+    for (const name of ['one', 'two']) {
+      const reply = await tight.call(
+        'POST',
+        path,
+        { email: `${name}@example.org`, role: 'viewer' },
+        { token: host.token },
+      );
+      statuses.push(reply.status);
+    }
+    assert.deepEqual(statuses, [429, 429], 'one was sent before');
+    for (const sendMail of [undefined, () => Promise.reject(new Error('refused'))]) {
+      const mute = await identityGateway({ sendMail }, gateway.database);
+      const reply = await mute.call('POST', path, { email: 'far@example.org', role: 'viewer' }, { token: host.token });
+      assert.deepEqual([reply.status, reply.body.mailed], [201, false]);
+      assert.match(reply.body.secret, /^\S{20,}$/);
+    }
+  });
+
   test('an owner says whether topics come into being by themselves', async () => {
     const person = await gateway.signUp('strict');
     await gateway.audited();
