@@ -66,7 +66,7 @@ answer<TelemetryWork, TelemetryTimes>(async (work) => {
   const start = (Math.floor(Date.now() / HOUR) - work.hours - 1) * HOUR;
   const day: Day = { workspace_id: newId(), start, hours: work.hours, spans: work.spans };
   const options: StoreOptions = {
-    ...{ directory: join(work.directory, 'telemetry'), db, objects, log, clock: systemClock, memoryLimit: '256MB' },
+    ...{ directory: join(work.directory, 'telemetry'), db, objects, log, clock: systemClock, memoryLimit: '192MB' },
     ...{ maxBufferedBytes: 256 << 20, diskFloorBytes: 0, flushEveryMs: HOUR, maxBytes: 1e12 },
     quotas: { workspace: 1e12, system: 1e12 },
   };

@@ -27,7 +27,7 @@ export const startTelemetryRole: RoleStart = async (platform) => {
     objects,
     log,
     clock: systemClock,
-    memoryLimit: '256MB',
+    memoryLimit: '192MB',
     maxBufferedBytes: BUFFERED_BYTES,
     diskFloorBytes: config.diskFloor,
     flushEveryMs: FLUSH_EVERY_MS,

@@ -115,7 +115,7 @@ function startMember(options: FleetOptions, { name, role }: Member): SupervisedC
     age: config.logFileAge,
   });
   const [node, main] = program;
-  const { node: nodeOptions = [] }: RoleEntry = ROLES[role];
+  const { node: nodeOptions = [], env = {} }: RoleEntry = ROLES[role];
   const command = [node, ...nodeOptions, main, 'serve', '--roles', role];
   const bound = options.setpriv ? ['setpriv', '--pdeathsig', 'TERM', ...command] : command;
   return superviseChild(
@@ -124,7 +124,7 @@ function startMember(options: FleetOptions, { name, role }: Member): SupervisedC
       file: bound[0] ?? '',
       args: bound.slice(1),
       cwd: options.root,
-      env: { ...options.env, ...options.settings, [SUPERVISED]: String(process.pid), [PROCESS_NAME]: name },
+      env: { ...env, ...options.env, ...options.settings, [SUPERVISED]: String(process.pid), [PROCESS_NAME]: name },
     },
     {
       started: (pid) => tell({ name, level: 'info', message: `started (pid ${pid})` }),
