@@ -5,8 +5,10 @@ import { after } from 'node:test';
 import pino from 'pino';
 import type { OtlpExport } from '#features/telemetry/intake.ts';
 import type { OtlpSignal } from '#features/telemetry/otlp/decode.ts';
+import { KEPT } from '#features/telemetry/schema.ts';
 import { openStore, type StoreOptions, type TelemetryStore } from '#features/telemetry/store/store.ts';
-import { systemClock } from '#kernel/clock.ts';
+import { runUpkeep, type UpkeepOptions } from '#features/telemetry/store/upkeep.ts';
+import { type Clock, systemClock } from '#kernel/clock.ts';
 import type { Db } from '#platform/db/db.ts';
 import type { ObjectStore } from '#platform/objects/store.ts';
 
@@ -36,6 +38,19 @@ export async function testTelemetryStore(
     await rm(directory, { recursive: true, force: true });
   });
   return store;
+}
+
+const LONG_MS = 1000 * 3_600_000;
+
+/** Merges what is full by the clock; nothing ages out, and nothing is deleted yet. */
+export function compactTestStore({ db, objects, directory, buffer }: TelemetryStore, clock: Clock) {
+  return runUpkeep({
+    ...{ db, objects, directory, clock, instance: buffer.instance },
+    log: pino({ level: 'silent' }),
+    keepMs: Object.fromEntries(KEPT.map((kept) => [kept, LONG_MS])) as UpkeepOptions['keepMs'],
+    maxBytes: 1e12,
+    graceMs: LONG_MS,
+  });
 }
 
 export function jsonExport(signal: OtlpSignal, content: unknown): OtlpExport {

@@ -8,10 +8,10 @@ import { accountById } from './accounts.ts';
 import type { IdentityDeps } from './deps.ts';
 import {
   acceptInvitation,
+  type CreatedInvitation,
   createInvitation,
   type Invitation,
   listInvitations,
-  type Made,
   revokeInvitation,
 } from './invitations.ts';
 import { invitationMail } from './mails.ts';
@@ -56,7 +56,7 @@ function create(app: App, { db, clock, guard, sendMail, publicUrl }: IdentityDep
   };
   const config = { access, idempotent: 'secret' } as const;
   /** A mail that could not be sent is no failure: the secret is in the answer. */
-  const mailTo = async (made: Made, workspace: string, host: string): Promise<boolean> => {
+  const mailTo = async (made: CreatedInvitation, workspace: string, host: string): Promise<boolean> => {
     const { email, role } = made.invitation;
     const mail = invitationMail({ email, role, host, workspace, secret: made.secret }, publicUrl);
     return sendMail

@@ -16,7 +16,7 @@ export interface Invitation {
   expires_at: Date;
 }
 
-export interface Made {
+export interface CreatedInvitation {
   invitation: Invitation;
   /** Never again to be had: only its hash is kept. */
   secret: string;
@@ -34,7 +34,7 @@ export async function createInvitation(
   tx: Tx,
   { workspace_id, email, role, invited_by }: NewInvitation,
   now: Date,
-): Promise<Made> {
+): Promise<CreatedInvitation> {
   const member = await first(
     tx,
     sql`SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id

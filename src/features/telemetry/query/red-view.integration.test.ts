@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import pino from 'pino';
 import { newId } from '#kernel/ids.ts';
 import { first, sql } from '#platform/db/db.ts';
 import { needsDatabase, testDatabase } from '../../../../test/support/database.ts';
 import fc from '../../../../test/support/laws.ts';
 import { testDiskStore } from '../../../../test/support/object-store.ts';
-import { spansExport, type TestSpan, testTelemetryStore } from '../../../../test/support/telemetry.ts';
-import { KEPT } from '../schema.ts';
+import {
+  compactTestStore,
+  spansExport,
+  type TestSpan,
+  testTelemetryStore,
+} from '../../../../test/support/telemetry.ts';
 import { withConnection } from '../store/duckdb.ts';
-import { runUpkeep, type UpkeepOptions } from '../store/upkeep.ts';
 import { readFleet } from './fleet.ts';
 import { type Minutes, openRedView } from './red-view.ts';
 import { readServices } from './services.ts';
@@ -72,14 +74,7 @@ test('whole hours and their minutes say the same', { skip: needsDatabase }, asyn
   let now = START;
   const clock = { now: () => new Date(now), monotonic: () => performance.now() };
   const store = await testTelemetryStore(db, objects, { clock });
-  const compact = () =>
-    runUpkeep({
-      ...{ db, objects, clock, instance: store.buffer.instance, directory: store.directory },
-      log: pino({ level: 'silent' }),
-      keepMs: Object.fromEntries(KEPT.map((kept) => [kept, 1000 * HOUR])) as UpkeepOptions['keepMs'],
-      maxBytes: 1e12,
-      graceMs: 1000 * HOUR,
-    });
+  const compact = () => compactTestStore(store, clock);
   const loseHours = (workspace_id: string) =>
     sql`UPDATE telemetry_segments SET removed_at = now()
         WHERE signal = 'red_1h' AND workspace_id = ${workspace_id}`.execute(db);

@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import pino from 'pino';
 import { newId } from '#kernel/ids.ts';
 import { rows, sql } from '#platform/db/db.ts';
 import { needsDatabase, testDatabase } from '../../../../test/support/database.ts';
 import { testDiskStore } from '../../../../test/support/object-store.ts';
-import { jsonExport, spansExport, testTelemetryStore } from '../../../../test/support/telemetry.ts';
-import { KEPT } from '../schema.ts';
-import { runUpkeep, type UpkeepOptions } from '../store/upkeep.ts';
+import { compactTestStore, jsonExport, spansExport, testTelemetryStore } from '../../../../test/support/telemetry.ts';
 import { localReader } from './local-reader.ts';
 
 const HOUR = 3_600_000;
@@ -72,20 +69,7 @@ test('a trace is read from the segments that have it, and from all of them', { s
   await allAreThere();
 
   // All but the last two hours.
-  const keepMs = Object.fromEntries(KEPT.map((kept) => [kept, 1000 * HOUR])) as UpkeepOptions['keepMs'];
-  const { instance } = store.buffer;
-  const log = pino({ level: 'silent' });
-  await runUpkeep({
-    db,
-    objects,
-    instance,
-    directory: store.directory,
-    clock,
-    log,
-    keepMs,
-    maxBytes: 1e12,
-    graceMs: 1e9,
-  });
+  await compactTestStore(store, clock);
   const indexes = await rows(
     db,
     sql<{

@@ -1,20 +1,22 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import pino from 'pino';
 import type { TracePage } from '#contract/telemetry.ts';
 import { newId } from '#kernel/ids.ts';
 import { sql } from '#platform/db/db.ts';
 import { needsDatabase, testDatabase } from '../../../../test/support/database.ts';
 import fc from '../../../../test/support/laws.ts';
 import { testDiskStore } from '../../../../test/support/object-store.ts';
-import { spansExport, type TestSpan, testTelemetryStore } from '../../../../test/support/telemetry.ts';
+import {
+  compactTestStore,
+  spansExport,
+  type TestSpan,
+  testTelemetryStore,
+} from '../../../../test/support/telemetry.ts';
 import { formatNs } from '../otlp/times.ts';
 import type { Position, TraceSearch } from '../reader.ts';
-import { KEPT } from '../schema.ts';
 import { withConnection } from '../store/duckdb.ts';
 import type { Visibility } from '../store/segments.ts';
 import type { TelemetryStore } from '../store/store.ts';
-import { runUpkeep, type UpkeepOptions } from '../store/upkeep.ts';
 import { decodePosition } from './cursor.ts';
 import { searchTraces, spanConditions } from './traces.ts';
 import { openView } from './view.ts';
@@ -119,18 +121,7 @@ test('a search by way of the rollup finds what a search of all spans finds', { s
   let now = START;
   const clock = { now: () => new Date(now), monotonic: () => performance.now() };
   const store = await testTelemetryStore(db, objects, { clock });
-  const compact = () =>
-    runUpkeep({
-      db,
-      objects,
-      instance: store.buffer.instance,
-      directory: store.directory,
-      clock,
-      log: pino({ level: 'silent' }),
-      keepMs: Object.fromEntries(KEPT.map((kept) => [kept, 1000 * HOUR])) as UpkeepOptions['keepMs'],
-      maxBytes: 1e12,
-      graceMs: 1000 * HOUR,
-    });
+  const compact = () => compactTestStore(store, clock);
   await fc.assert(
     fc.asyncProperty(
       fc.array(step, { minLength: 1, maxLength: 5 }),

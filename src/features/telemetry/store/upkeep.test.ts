@@ -5,7 +5,7 @@ import { newId } from '#kernel/ids.ts';
 import { rows, sql } from '#platform/db/db.ts';
 import { needsDatabase, testDatabase } from '../../../../test/support/database.ts';
 import { testDiskStore } from '../../../../test/support/object-store.ts';
-import { jsonExport, spansExport, testTelemetryStore } from '../../../../test/support/telemetry.ts';
+import { compactTestStore, jsonExport, spansExport, testTelemetryStore } from '../../../../test/support/telemetry.ts';
 import { localReader } from '../query/local-reader.ts';
 import { KEPT } from '../schema.ts';
 import { runUpkeep, type UpkeepOptions } from './upkeep.ts';
@@ -169,21 +169,8 @@ test('who called whom is the same from spans and from what compaction made of th
   );
   await store.flush();
   assert.deepEqual(await edges(), before);
-  const { instance } = store.buffer;
   const clock = { now: () => new Date(Date.now() + 2 * HOUR), monotonic: () => 0 };
-  const keepMs = Object.fromEntries(KEPT.map((kept) => [kept, DAY])) as UpkeepOptions['keepMs'];
-  const log = pino({ level: 'silent' });
-  await runUpkeep({
-    db,
-    objects,
-    instance,
-    directory: store.directory,
-    clock,
-    log,
-    keepMs,
-    maxBytes: 1e9,
-    graceMs: 1e6,
-  });
+  await compactTestStore(store, clock);
   assert.deepEqual(await edges(), before);
   assert.deepEqual(
     await reader.services({ ...visible, workspace_id: newId() }, { range }).then(({ edges: none }) => none),
